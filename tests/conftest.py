@@ -1,0 +1,12 @@
+"""Paths for every test: the runtime from src, the collection through the link that `make env` makes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+for place in (ROOT / "src", ROOT / "build" / "collections"):
+    if str(place) not in sys.path:
+        sys.path.insert(0, str(place))
