@@ -1,0 +1,180 @@
+# Copyright (c) 2026 the timmy-config authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Three-way merge of declared keys into data that a running program also writes. Pure, over plain data.
+
+`wanted` is what the overlay declares, `base` what we put there last time, `home` what is there now. A leaf is
+anything but a non-empty mapping; lists are whole leaves.
+
+  declared, absent at home            set
+  declared, as we left it             updated
+  declared, edited by somebody        kept and reported, unless we never had it: then ours is set and reported
+  no longer declared, as we left it   removed, with the mappings that only we had made for it
+  no longer declared, edited          kept and reported
+  never declared                      not looked at
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Path = tuple[str, ...]
+_ABSENT = object()
+
+
+@dataclass
+class Merged:
+    """The merged data and what happened on the way; `base` and `made` go into the last-applied record."""
+
+    home: dict[Any, Any]
+    base: dict[str, Any]
+    made: list[list[str]]
+    changed: list[str] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equality that tells true from 1 and 1 from 1.0, as a configuration reader does."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return type(left) is type(right) and bool(left == right)
+
+
+def leaves(data: Mapping[Any, Any], prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every leaf with its path, in order."""
+    for key in data:
+        path = (*prefix, key)
+        if isinstance(data[key], dict) and data[key]:
+            yield from leaves(data[key], path)
+        else:
+            yield path, data[key]
+
+
+def dotted(path: Path | list[str]) -> str:
+    """A path for people."""
+    return ".".join(str(part) for part in path)
+
+
+def get(data: Any, path: Path) -> Any:
+    """The value at a path, or a private mark where there is none."""
+    for part in path:
+        if not isinstance(data, dict) or part not in data:
+            return _ABSENT
+        data = data[part]
+    return data
+
+
+def settled(base: Mapping[str, Any], pending: Mapping[str, Any], home: Mapping[Any, Any]) -> dict[str, Any]:
+    """`base` after a killed run: what it was about to set, and what stands at home just so, is ours too."""
+    result = copy.deepcopy(dict(base))
+    for path, value in leaves(pending):
+        if same(get(home, path), value):
+            _set(result, path, value)
+    return result
+
+
+def merge(
+    wanted: Mapping[str, Any],
+    base: Mapping[str, Any],
+    home: Mapping[Any, Any],
+    made: list[list[str]] | None = None,
+) -> Merged:
+    """Apply `wanted` to a copy of `home`. Neither argument is changed."""
+    result = Merged(copy.deepcopy(dict(home)), {}, [list(path) for path in made or []])
+    # Removals first: a key may have become a section, or a section a key.
+    declared = dict(leaves(wanted))
+    for path, value in leaves(base):
+        if path not in declared:
+            _drop(result, path, value)
+    for path, value in declared.items():
+        _put(result, path, value, get(base, path))
+    result.made = [path for path in result.made if isinstance(get(result.home, tuple(path)), dict)]
+    return result
+
+
+def _drop(result: Merged, path: Path, value: Any) -> None:
+    at_home = get(result.home, path)
+    if at_home is _ABSENT:
+        return
+    if not same(at_home, value):
+        # A mapping that others have filled is theirs by now; anything else is somebody's edit of our key.
+        if not isinstance(value, dict) or not isinstance(at_home, dict):
+            result.edited.append(dotted(path))
+        return
+    if isinstance(value, dict) and list(path) not in result.made:
+        return
+    parent = get(result.home, path[:-1])
+    del parent[path[-1]]
+    result.changed.append(dotted(path))
+    _sweep(result, path[:-1])
+
+
+def _sweep(result: Merged, path: Path) -> None:
+    """Remove mappings that we made and that are empty now, from the inside out."""
+    while path and get(result.home, path) == {} and list(path) in result.made:
+        del get(result.home, path[:-1])[path[-1]]
+        path = path[:-1]
+
+
+def _put(result: Merged, path: Path, value: Any, before: Any) -> None:
+    at_home = get(result.home, path)
+    if at_home is not _ABSENT and same(at_home, value):
+        _remember(result, path, value)
+        return
+    if isinstance(value, dict):
+        # An empty mapping only has to be there.
+        if isinstance(at_home, dict):
+            _remember(result, path, value)
+            return
+        if at_home is _ABSENT and list(path) not in result.made:
+            result.made.append(list(path))
+    if at_home is _ABSENT:
+        if not _make_parents(result, path):
+            return
+    elif before is not _ABSENT and not same(at_home, before):
+        result.edited.append(dotted(path))
+        _remember(result, path, before)
+        return
+    elif isinstance(at_home, dict) and at_home:
+        # Ours is one value, theirs a whole section: not ours to wipe out.
+        result.edited.append(dotted(path))
+        return
+    elif before is _ABSENT:
+        result.taken.append(dotted(path))
+    get(result.home, path[:-1])[path[-1]] = copy.deepcopy(value)
+    result.changed.append(dotted(path))
+    _remember(result, path, value)
+
+
+def _make_parents(result: Merged, path: Path) -> bool:
+    node: Any = result.home
+    for depth, part in enumerate(path[:-1], start=1):
+        below = node.get(part, _ABSENT)
+        if below is _ABSENT or below is None:
+            node[part] = below = {}
+            if list(path[:depth]) not in result.made:
+                result.made.append(list(path[:depth]))
+        if not isinstance(below, dict):
+            result.edited.append(dotted(path))
+            return False
+        node = below
+    return True
+
+
+def _remember(result: Merged, path: Path, value: Any) -> None:
+    _set(result.base, path, value)
+
+
+def _set(data: dict[str, Any], path: Path, value: Any) -> None:
+    node: Any = data
+    for part in path[:-1]:
+        if not isinstance(node.get(part), dict):
+            node[part] = {}
+        node = node[part]
+    node[path[-1]] = copy.deepcopy(value)

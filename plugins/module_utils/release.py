@@ -1,0 +1,282 @@
+# Copyright (c) 2026 the timmy-config authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The releases on a host: staging, the flip of `current`, drift, and pruning."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from .release_format import (
+    MANIFEST,
+    MAX_MANIFEST,
+    SHORT,
+    ReleaseError,
+    content_hash,
+    encode_manifest,
+    mtime_of,
+    read_archive,
+)
+
+CURRENT = "current"
+RELEASES = "releases"
+
+
+def fsync_dir(path: str) -> None:
+    """Make the names inside a directory durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_file(path: str, content: bytes, mode: int, *, uid: int = -1, gid: int = -1) -> None:
+    """Replace a file as a whole: readers see the old or the new one, a kill leaves one of them."""
+    temporary = f"{path}.tmp-{os.getpid()}"
+    # Whatever has this name is left over or planted; it is never written through.
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            if uid >= 0 or gid >= 0:
+                os.fchown(out.fileno(), uid, gid)
+            os.fchmod(out.fileno(), mode)
+            os.fsync(out.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    fsync_dir(os.path.dirname(path))
+
+
+@contextmanager
+def locked(root: str) -> Iterator[None]:
+    """One deploy at a time on a host."""
+    os.makedirs(root, mode=0o755, exist_ok=True)
+    handle = os.open(os.path.join(root, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def release_dir(root: str, digest: str) -> str:
+    """Where a release lives."""
+    return os.path.join(root, RELEASES, digest[:SHORT])
+
+
+def current_name(root: str) -> str:
+    """The directory name of the active release, "" where there is none."""
+    try:
+        target = os.readlink(os.path.join(root, CURRENT))
+    except OSError:
+        return ""
+    head, name = os.path.split(target)
+    return name if head == RELEASES else ""
+
+
+def load_manifest(directory: str) -> dict[str, Any]:
+    """The manifest of a release on this host, {} where there is none that can be read."""
+    try:
+        with open(os.path.join(directory, MANIFEST), "rb") as handle:
+            data = json.loads(handle.read(MAX_MANIFEST + 1))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) and isinstance(data.get("files"), dict) else {}
+
+
+def stage(archive: str, root: str, wanted: str, *, hermes_root: str, config_dir: str) -> str:
+    """Unpack, check and make durable a release, unless a good one is there; returns its directory."""
+    final = release_dir(root, wanted)
+    if load_manifest(final).get("hash") == wanted and not drift(final):
+        return final
+    manifest, contents = read_archive(archive, hermes_root=hermes_root, config_dir=config_dir)
+    if manifest["hash"] != wanted:
+        raise ReleaseError(f"the archive holds release {manifest['hash'][:SHORT]}, not {wanted[:SHORT]}")
+    os.makedirs(os.path.join(root, RELEASES), mode=0o755, exist_ok=True)
+    staging = os.path.join(root, RELEASES, f".{wanted[:SHORT]}.tmp-{os.getpid()}")
+    _remove_tree(staging)
+    try:
+        _fill(staging, manifest, contents)
+        _put_in_place(staging, final)
+    except BaseException:
+        _remove_tree(staging)
+        raise
+    return final
+
+
+def _fill(staging: str, manifest: Mapping[str, Any], contents: Iterator[tuple[str, bytes]]) -> None:
+    made = {staging}
+    os.mkdir(staging, 0o755)
+
+    def parent_of(path: str) -> str:
+        full = os.path.join(staging, path)
+        folder = os.path.dirname(full)
+        missing = []
+        while folder not in made:
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        for name in reversed(missing):
+            os.mkdir(name, 0o755)
+            made.add(name)
+        return full
+
+    written: list[str] = []
+    for path, content in contents:
+        entry = manifest["files"][path]
+        full = parent_of(path)
+        _write_member(full, content, int(entry["mode"], 8), mtime_of(entry["sha256"]))
+        written.append(full)
+    for path, entry in manifest["files"].items():
+        if "link" in entry:
+            os.symlink(entry["link"], parent_of(path))
+    full = os.path.join(staging, MANIFEST)
+    _write_member(full, encode_manifest(manifest), 0o644, mtime_of(str(manifest["hash"])))
+    # All writes are under way before the first wait, so the disk can order them.
+    for name in [*written, full]:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    for name in sorted(made, reverse=True):
+        os.chmod(name, 0o755)  # noqa: S103 - a release is for all agents to read
+        fsync_dir(name)
+
+
+def _write_member(full: str, content: bytes, mode: int, mtime: int) -> None:
+    handle = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fchmod(out.fileno(), mode)
+        os.utime(out.fileno(), (mtime, mtime))
+
+
+def _put_in_place(staging: str, final: str) -> None:
+    if os.path.lexists(final):
+        # A damaged directory of that name is moved aside in one step, never edited while it may be in use.
+        os.rename(final, f"{os.path.dirname(final)}/.{os.path.basename(final)}.bad-{time.time_ns()}")
+    os.rename(staging, final)
+    fsync_dir(os.path.dirname(final))
+
+
+def flip(root: str, name: str) -> None:
+    """Make `current` lead to a release (or to none, with an empty name) in one rename."""
+    link = os.path.join(root, CURRENT)
+    if not name:
+        with suppress(FileNotFoundError):
+            os.unlink(link)
+    else:
+        temporary = os.path.join(root, f".{CURRENT}.tmp-{os.getpid()}")
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        os.symlink(f"{RELEASES}/{name}", temporary)
+        os.rename(temporary, link)
+    fsync_dir(root)
+
+
+def drift(directory: str) -> list[dict[str, str]]:
+    """What differs between a release directory and its own manifest."""
+    found: list[dict[str, str]] = []
+    manifest = load_manifest(directory)
+    if not manifest:
+        return [{"path": MANIFEST, "problem": "missing or unreadable"}]
+    if content_hash(manifest) != manifest.get("hash"):
+        found.append({"path": MANIFEST, "problem": "edited"})
+    for path, entry in sorted(manifest["files"].items()):
+        problem = _differs(os.path.join(directory, path), entry)
+        if problem:
+            found.append({"path": path, "problem": problem})
+    return found
+
+
+def _differs(full: str, entry: Mapping[str, Any]) -> str:
+    try:
+        status = os.lstat(full)
+        if "link" in entry:
+            good = stat.S_ISLNK(status.st_mode) and os.readlink(full) == entry["link"]
+            return "" if good else "link edited"
+        if not stat.S_ISREG(status.st_mode):
+            return "not a regular file"
+        with open(full, "rb") as handle:
+            good = hashlib.sha256(handle.read()).hexdigest() == entry["sha256"]
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return str(error.strerror)
+    mode = stat.S_IMODE(status.st_mode)
+    if good and mode != int(entry["mode"], 8):
+        return f"mode {mode:04o}"
+    return "" if good else "edited"
+
+
+def releases(root: str) -> list[tuple[str, dict[str, Any]]]:
+    """The releases of this host, newest first, as (directory name, manifest)."""
+    base = os.path.join(root, RELEASES)
+    try:
+        names = [name for name in os.listdir(base) if re.fullmatch(rf"[0-9a-f]{{{SHORT}}}", name)]
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        manifest = load_manifest(os.path.join(base, name))
+        if str(manifest.get("hash", "")).startswith(name):
+            # Its change time says when a release came to this host; a manifest has no clock.
+            found.append((os.stat(os.path.join(base, name)).st_ctime_ns, name, manifest))
+    return [
+        (name, manifest) for _when, name, manifest in sorted(found, key=lambda item: item[:2], reverse=True)
+    ]
+
+
+def prune(root: str, keep: int, protected: set[str]) -> list[str]:
+    """Remove old releases beyond `keep`, file by file after their manifests; what is not ours stays."""
+    removed = []
+    spare = [name for name, _manifest in releases(root) if name not in protected]
+    for name in spare[max(keep, 0) :]:
+        remove_release(os.path.join(root, RELEASES, name))
+        removed.append(name)
+    base = os.path.join(root, RELEASES)
+    with suppress(FileNotFoundError):
+        for name in os.listdir(base):
+            # Leftovers of killed runs; the lock is held, so nobody is writing them.
+            if re.fullmatch(rf"\.[0-9a-f]{{{SHORT}}}\.(tmp|bad)-\d+", name):
+                _remove_tree(os.path.join(base, name))
+    return removed
+
+
+def remove_release(directory: str) -> None:
+    """Remove a release's own files and the directories that this leaves empty."""
+    manifest = load_manifest(directory)
+    folders = set()
+    for path in [*manifest.get("files", {}), MANIFEST]:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(os.path.join(directory, path))
+        folder = os.path.dirname(path)
+        while folder:
+            folders.add(folder)
+            folder = os.path.dirname(folder)
+    for folder in [*sorted(folders, reverse=True), ""]:
+        with suppress(OSError):
+            os.rmdir(os.path.join(directory, folder) if folder else directory)
+
+
+def _remove_tree(path: str) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path)

@@ -1,0 +1,268 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the timmy-config authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sidecar_release
+short_description: Bring a host to one release of the overlay
+version_added: 0.1.0
+author:
+  - timmy-config authors (@timmy-config)
+description:
+  - Renders the overlay for each agent of a host, puts all of it into one immutable directory named after its
+    content, lets Hermes itself read it, and activates it by one rename of one link.
+  - Afterwards the homes of the agents are brought to the release as the agents themselves, which means links,
+    files that are seeded once, keys of the home's configuration, and cron jobs. What Hermes or an agent wrote
+    there stays.
+  - Only gateways that need it are restarted. If one of them is not well after O(health_timeout_s), the host
+    goes back to the release before and the task fails.
+  - An unchanged host costs one round trip.
+options:
+  state:
+    description:
+      - V(present) brings the host to the release; V(absent) stops the agents and takes it away again.
+      - V(absent) leaves everything in the homes that is not this module's own.
+    type: str
+    choices: [present, absent]
+    default: present
+  overlay_dir:
+    description:
+      - Directory of the overlay on the controller.
+      - The overlay of the collection where this is not given.
+    type: path
+  agents:
+    description:
+      - The agents of this host.
+      - Each needs a C(name). C(api_port), C(env), C(home) and what the overlay's templates use are optional.
+    type: list
+    elements: dict
+    default: []
+  fleet:
+    description: All agents of the fleet, for templates and for C(fleet.json).
+    type: list
+    elements: dict
+    default: []
+  model:
+    description: The model that the fleet runs on, for templates.
+    type: dict
+    default: {}
+  host:
+    description: The name of this host in the fleet. The inventory's name where this is not given.
+    type: str
+  timezone:
+    description: The timezone of the fleet, for C(fleet.json).
+    type: str
+    default: UTC
+  secrets:
+    description:
+      - Environment of each agent by its name, such as its bot token and C(API_SERVER_KEY).
+      - Written to an env file of root and the agent's group, never into a release. Values are masked.
+    type: dict
+    default: {}
+  hermes_version:
+    description: The Hermes that the release runs. It must stand below O(hermes_root).
+    type: str
+    default: 0.19.0
+  health_timeout_s:
+    description: How long a gateway may take until it reports that it is well, in seconds.
+    type: float
+    default: 90.0
+  keep:
+    description: How many releases to keep beside the current one and the one before.
+    type: int
+    default: 5
+  manage_units:
+    description: Whether to enable and restart the agents' units and to wait for their gateways.
+    type: bool
+    default: true
+  release_root:
+    description: Where releases live on the host.
+    type: path
+    default: /opt/timmy
+  hermes_root:
+    description: Where the Hermes environments live on the host.
+    type: path
+    default: /opt/hermes
+  config_dir:
+    description: Where C(fleet.json) and the env files live on the host.
+    type: path
+    default: /etc/timmy
+  wanted:
+    description: The hash of the wanted release. Set by the action plugin.
+    type: str
+    default: ""
+  fleet_json:
+    description: The content of C(fleet.json). Set by the action plugin.
+    type: dict
+    default: {}
+  archive:
+    description: The archive of the release on the host. Set by the action plugin when the host asks for it.
+    type: path
+extends_documentation_fragment:
+  - timmy.config.attributes
+  - timmy.config.attributes.platform
+  - timmy.config.attributes.action_group
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Merged keys are predicted only for a release that is on the host already.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+seealso:
+  - module: timmy.config.sidecar_release_info
+  - module: timmy.config.fleet_check
+"""
+
+EXAMPLES = r"""
+- name: Bring the overlay to a host with one agent
+  timmy.config.sidecar_release:
+    overlay_dir: /srv/fleet/overlay
+    agents:
+      - name: ezra
+        host: hermes-vps
+        api_port: 8642
+    model:
+      provider: ollama
+      default: gemma-4-31b-it
+      base_url: http://127.0.0.1:11434/v1
+      context_length: 65536
+    secrets:
+      ezra:
+        API_SERVER_KEY: "{{ vault_ezra_api_key }}"
+
+- name: Take it all away again
+  timmy.config.sidecar_release:
+    state: absent
+    agents:
+      - name: ezra
+"""
+
+RETURN = r"""
+release:
+  description: The short hash of the release, which is the name of its directory.
+  returned: success
+  type: str
+  sample: 0f4c1ab27d3e9a55
+previous:
+  description: The release that was active before; empty where there was none.
+  returned: success
+  type: str
+  sample: 77d0c2b19a1f4e08
+changed_paths:
+  description: The paths that differ between both releases, by owner class.
+  returned: success
+  type: dict
+  sample: {"managed": ["skills/triage/SKILL.md"]}
+env_changed:
+  description: Names (never values) that changed in an agent's env file.
+  returned: success
+  type: dict
+  sample: {"ezra": ["TELEGRAM_BOT_TOKEN"]}
+linked:
+  description: Links made or removed in a home.
+  returned: success
+  type: dict
+  sample: {"ezra": [".hermes/SOUL.md"]}
+seeded:
+  description: Files created once in a home.
+  returned: success
+  type: dict
+  sample: {"ezra": [".hermes/memories/MEMORY.md"]}
+kept:
+  description: What stood in the place of a link and was renamed, and keys that somebody else had set before.
+  returned: success
+  type: dict
+  sample: {"ezra": [".hermes/SOUL.md -> SOUL.md.timmy-kept-1"]}
+merged:
+  description: Keys and cron jobs that were set, updated or removed in a home.
+  returned: success
+  type: dict
+  sample: {"ezra": ["config.yaml: skills.external_dirs", "cron morning-report: created"]}
+drift:
+  description: What somebody edited though it is ours. It is reported and kept.
+  returned: success
+  type: dict
+  sample: {"ezra": ["terminal.env_passthrough: edited"]}
+restarted:
+  description: Agents whose gateway was restarted.
+  returned: success
+  type: list
+  elements: str
+  sample: [ezra]
+retired:
+  description: Agents that are no longer on this host; their units are stopped.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+pruned:
+  description: Old releases that were removed.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+health:
+  description: What each gateway says about itself.
+  returned: success
+  type: dict
+  sample: {"ezra": {"ok": true, "version": "0.19.0"}}
+need_archive:
+  description: Whether the host lacks the release. Only the action plugin sees it true.
+  returned: success
+  type: bool
+  sample: false
+problems:
+  description: Every reason why Hermes does not accept the release.
+  returned: when the release was refused
+  type: list
+  elements: str
+  sample: ["ezra: config.yaml: agent.max_turn: Hermes does not know this key; did you mean agent.max_turns?"]
+rolled_back:
+  description: Whether the host is back on the release before.
+  returned: when a gateway was not well
+  type: bool
+  sample: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.timmy.config.plugins.module_utils import release_host
+
+
+def main() -> None:
+    """One call into the host half of a deploy."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "overlay_dir": {"type": "path"},
+            "agents": {"type": "list", "elements": "dict", "default": []},
+            "fleet": {"type": "list", "elements": "dict", "default": []},
+            "model": {"type": "dict", "default": {}},
+            "host": {"type": "str"},
+            "timezone": {"type": "str", "default": "UTC"},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "hermes_version": {"type": "str", "default": "0.19.0"},
+            "health_timeout_s": {"type": "float", "default": 90.0},
+            "keep": {"type": "int", "default": 5},
+            "manage_units": {"type": "bool", "default": True},
+            "release_root": {"type": "path", "default": "/opt/timmy"},
+            "hermes_root": {"type": "path", "default": "/opt/hermes"},
+            "config_dir": {"type": "path", "default": "/etc/timmy"},
+            "wanted": {"type": "str", "default": ""},
+            "fleet_json": {"type": "dict", "default": {}},
+            "archive": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    failed, answer = release_host.from_parameters(module.params, module.check_mode, module._diff)
+    if failed:
+        module.fail_json(**answer)
+    module.exit_json(**answer)
+
+
+if __name__ == "__main__":
+    main()
