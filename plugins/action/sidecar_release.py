@@ -11,7 +11,12 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.timmy.config.plugins.module_utils import overlay_check, release_format
+from ansible_collections.timmy.config.plugins.module_utils import (
+    overlay_problem,
+    overlay_rules,
+    release_format,
+    wizard_defaults,
+)
 from ansible_collections.timmy.config.plugins.plugin_utils import overlay
 
 MODULE = "timmy.config.sidecar_release"
@@ -37,7 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
             return result
         try:
             tree = self._tree(args, variables)
-        except (overlay.OverlayError, overlay_check.CheckError, release_format.ReleaseError) as error:
+        except (overlay.OverlayError, overlay_problem.CheckError, release_format.ReleaseError) as error:
             raise AnsibleActionFail(str(error)) from error
         args.update(wanted=tree.manifest["hash"], fleet_json=tree.fleet_json)
         # The host needs none of these: what they say is in the release.
@@ -150,10 +155,10 @@ def _classes(
     """Owner and reload class of each destination."""
     classes = {}
     for path in source:
-        rule = overlay_check.rule_for(rules, path)
-        for target in overlay_check.targets(rule):
+        rule = overlay_rules.rule_for(rules, path)
+        for target in overlay_rules.targets(rule):
             for name in names if "{agent}" in target else [""]:
-                destination = overlay_check.expand_target(target, path, name)
+                destination = overlay_rules.expand_target(target, path, name)
                 classes[destination] = (str(rule["class"]), str(rule.get("reload", "none")))
     return classes
 
@@ -180,7 +185,7 @@ def _fleet_json(
     agents: list[dict[str, Any]], fleet: list[dict[str, Any]], host: str, release_root: str, timezone: str
 ) -> dict[str, Any]:
     """What the runtime on a host may know about the fleet."""
-    here = [overlay_check.complete_wizard(agent) for agent in agents]
+    here = [wizard_defaults.complete_wizard(agent) for agent in agents]
     return {
         "schema": 1,
         "host": host,

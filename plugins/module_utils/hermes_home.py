@@ -20,7 +20,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import config_schema, hermes_side, home_merge, overlay_check
+from . import (
+    config_names,
+    config_schema,
+    config_sections,
+    config_values,
+    hermes_side,
+    home_merge,
+    overlay_problem,
+)
 from .release import fsync_dir, write_file
 
 # Where a subtree of agents/<agent>/ appears in the home.
@@ -290,7 +298,15 @@ answer.flush()
 os._exit(0)
 """
 # In the order in which they need each other.
-_SENT = (overlay_check, config_schema, home_merge, hermes_side)
+_SENT = (
+    overlay_problem,
+    config_names,
+    config_values,
+    config_sections,
+    config_schema,
+    home_merge,
+    hermes_side,
+)
 
 
 def _source(module: Any) -> str:
