@@ -1,4 +1,4 @@
-"""Paths for every test: the runtime from src, the collection through the link that `make env` makes."""
+"""Paths for every test: the runtime from src, the collection from its link in build, the scripted model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-for place in (ROOT / "src", ROOT / "build" / "collections"):
+for place in (ROOT / "src", ROOT / "build" / "collections", ROOT / "sandbox" / "model"):
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
