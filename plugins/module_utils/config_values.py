@@ -58,7 +58,7 @@ def check_map(path: str, name: str, value: Any, fields: Mapping[str, str]) -> It
     """A mapping of which Hermes reads these fields and no other."""
     if not isinstance(value, Mapping):
         yield Problem(
-            path, name, f"must be a mapping with keys such as {next(iter(fields))}, not {type_name(value)}"
+            path, name, f"must be a mapping with keys such as {min(fields)}, not {type_name(value)}"
         )
         return
     for key, item in value.items():

@@ -61,9 +61,9 @@ class Action(sidecar_release.ActionModule):
     def _make_tmp_path(self, *_args: Any) -> str:
         return "/remote/tmp"
 
-    def _transfer_data(self, path: str, data: bytes) -> str:
-        self.sent.append((path, data))
-        return path
+    def _transfer_data(self, remote_path: str, data: bytes) -> str:
+        self.sent.append((remote_path, data))
+        return remote_path
 
     def _fixup_perms2(self, *_args: Any, **_more: Any) -> None:
         """The host of this test has no permissions to mend."""

@@ -15,6 +15,7 @@ from ansible_collections.timmy.config.plugins.callback.verdict import REASON_LIM
         ([], {}, "timmy: 3 host(s) as declared, 2 change(s)"),
         (["ezra"], {}, "timmy: NOT as declared: ezra did not answer"),
         ([], {"b": "'T': x", "a": "'U'"}, "timmy: NOT as declared: a failed at 'U'; b failed at 'T': x"),
+        ([], {"b": "'T': x", "a": "'T': x"}, "timmy: NOT as declared: a, b failed at 'T': x"),
         (["c"], {"a": "'U': y"}, "timmy: NOT as declared: c did not answer; a failed at 'U': y"),
     ],
 )
