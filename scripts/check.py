@@ -23,8 +23,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / "build" / "env" / "bin"
 RESULTS = ROOT / "build" / "test"
-# The real Hermes, which the runtime tests make; what asks for its interpreter finds it from then on.
-HERMES = ROOT / "build" / "hermes" / "bin" / "python"
 SHELLS = ("#!/bin/sh", "#!/usr/bin/sh", "#!/bin/bash", "#!/usr/bin/env bash")
 COLLECTION = "build/collections/ansible_collections/timmy/config"
 
@@ -112,8 +110,6 @@ def run(check: Check) -> tuple[Check, float, int, str]:
     for old in RESULTS.glob(check.reports) if check.reports else ():
         old.unlink()
     env = dict(os.environ, PATH=f"{BIN}:{os.environ.get('PATH', '')}", NO_COLOR="1")
-    if HERMES.exists():
-        env.setdefault("HERMES_PYTHON", str(HERMES))
     start = time.monotonic()
     try:
         done = subprocess.run(

@@ -24,12 +24,12 @@ lend() {
   mv "$stage.new" "$stage"
 }
 
-# Beside the shared core, the tests of the runtime that need nothing but pytest (a compiled extension of the
-# controller's Python is of no use to another one).
+# Beside the shared core, the tests of the runtime that need nothing but pytest: a compiled extension of the
+# controller's Python is of no use to another one, and the real Hermes needs a network to be made.
 runtime_tests() {
   cd "$root"
   for file in $(find tests/runtime -name 'test_*.py' | sort); do
-    grep -Eq '^ *(import|from) timmy' "$file" && ! grep -Eq '^ *(import|from) (hypothesis|yaml|jsonschema|ansible)' "$file" && printf '%s\n' "$file"
+    grep -Eq '^ *(import|from) timmy' "$file" && ! grep -Eq '^ *(import|from) (hypothesis|yaml|jsonschema|ansible)|hermes_(binary|python)' "$file" && printf '%s\n' "$file"
   done
   return 0
 }

@@ -3,14 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure one headless Hermes with one tool call, against `hermes --version`: one JSON line.
 
-Uses HERMES_BIN, or build/hermes/bin/hermes, which the runtime tests make. A run that its usage file does not
+Uses HERMES_BIN, or build/hermes, which scripts/hermes.py makes. A run that its usage file does not
 call a success is no figure: the program says so and exits with 1.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -73,14 +72,14 @@ def measure(binary: Path) -> dict[str, object]:
 
 def main() -> int:
     """Print the figure; return the exit code."""
-    binary = Path(os.environ.get("HERMES_BIN", ROOT / "build/hermes/bin/hermes"))
-    if not binary.exists():
-        sys.stderr.write(
-            f"hermes_oneshot: {binary} is not there; give HERMES_BIN or run the runtime tests once\n"
-        )
+    made = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "hermes.py"], capture_output=True, text=True, check=False
+    )
+    if made.returncode != 0:
+        sys.stderr.write(f"hermes_oneshot: {made.stderr}")
         return 1
     try:
-        figure = measure(binary)
+        figure = measure(Path(made.stdout.strip()))
     except RuntimeError as error:
         sys.stderr.write(f"hermes_oneshot: {error}\n")
         return 1

@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import platform
-import shutil
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,40 +73,18 @@ def context() -> Context:
     return Context(now=time.time, monotonic=time.monotonic)
 
 
-def _lock_file() -> Path:
-    tag = f"cp{sys.version_info.major}{sys.version_info.minor}-{platform.machine()}"
-    return ROOT / "roles/hermes_agent/files/locks" / f"hermes-agent-0.19.0-{tag}.txt"
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Let one test process at a time make the environment."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.fixture(scope="session")
 def hermes_binary() -> Path:
     """Return the real Hermes: HERMES_BIN, or build/hermes, made from the role's own lock file."""
-    given = os.environ.get("HERMES_BIN")
-    if given:
-        binary = Path(given)
-        if not os.access(binary, os.X_OK):
-            pytest.fail(f"HERMES_BIN={given} is not a program", pytrace=False)
-        return binary
-    target = ROOT / "build" / "hermes"
-    binary, stamp = target / "bin" / "hermes", target / ".complete"
-    lock = _lock_file()
-    if not lock.exists():
-        pytest.fail(f"{lock.relative_to(ROOT)} is not there; give HERMES_BIN or add the lock", pytrace=False)
-    with _alone(ROOT / "build" / ".hermes.lock"):
-        if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-            shutil.rmtree(target, ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", str(target)], check=True, timeout=120)
-            pip = [str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps"]
-            wanted = ["--require-hashes", "--requirement", str(lock)]
-            subprocess.run([*pip, *wanted], check=True, timeout=600)
-            stamp.write_bytes(lock.read_bytes())
-    return binary
+    made = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "hermes.py"], capture_output=True, text=True, check=False
+    )
+    if made.returncode != 0:
+        pytest.fail(f"there is no Hermes to test with: {made.stderr}", pytrace=False)
+    return Path(made.stdout.strip())
+
+
+@pytest.fixture(scope="session")
+def hermes_python(hermes_binary: Path) -> Path:
+    """Return the interpreter that has Hermes' own modules."""
+    return hermes_binary.parent / "python"

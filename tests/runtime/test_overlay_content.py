@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every file of the shipped overlay: by our rules, and by the real Hermes where HERMES_PYTHON names one."""
+"""Every file of the shipped overlay: by our rules, and by the real Hermes."""
 
 from __future__ import annotations
 
@@ -49,8 +49,6 @@ PLAYBOOKS = [
     *("issue-triager", "pr-reviewer", "bug-fixer"),
     *("test-writer", "refactor-specialist", "security-auditor"),
 ]
-HERMES = os.environ.get("HERMES_PYTHON", "")
-needs_hermes = pytest.mark.skipif(not HERMES, reason="HERMES_PYTHON names no interpreter with hermes-agent")
 FILES = sorted(path.relative_to(SHIPPED).as_posix() for path in SHIPPED.rglob("*") if path.is_file())
 
 
@@ -174,10 +172,9 @@ def test_an_unknown_door_says_so_in_one_line(bench: Path) -> None:
     assert "no such door" in done.stderr
 
 
-@needs_hermes
-def test_the_key_file_is_what_the_real_hermes_says(keys: dict[str, Any]) -> None:
+def test_the_key_file_is_what_the_real_hermes_says(keys: dict[str, Any], hermes_python: Path) -> None:
     done = subprocess.run(
-        [HERMES, ROOT / "scripts" / "config_keys.py"], capture_output=True, text=True, check=True
+        [hermes_python, ROOT / "scripts" / "config_keys.py"], capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout) == keys
 
@@ -226,8 +223,9 @@ print(json.dumps({
 """
 
 
-@needs_hermes
-def test_the_real_hermes_reads_all_of_it_back(tree: dict[str, bytes], tmp_path: Path) -> None:
+def test_the_real_hermes_reads_all_of_it_back(
+    tree: dict[str, bytes], tmp_path: Path, hermes_python: Path
+) -> None:
     """Not one leaf is ignored, the soul is not blocked as an injection, memory is not taken for damaged."""
     values = rendered_values(tree)
     prefix = "agents/ezra/"
@@ -243,7 +241,7 @@ def test_the_real_hermes_reads_all_of_it_back(tree: dict[str, bytes], tmp_path: 
         "jobs": values[f"{prefix}merged/cron.json"][1]["jobs"],
     }
     done = subprocess.run(
-        [HERMES, "-c", READ_BACK],
+        [hermes_python, "-c", READ_BACK],
         input=json.dumps(wanted),
         capture_output=True,
         text=True,
