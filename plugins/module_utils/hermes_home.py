@@ -309,7 +309,8 @@ _SENT = (
 )
 
 
-def _source(module: Any) -> str:
+def source_of(module: Any) -> str:
+    """The source of a module of ours, also out of an archive."""
     loader = module.__spec__.loader
     text = loader.get_source(module.__name__)
     if text is None:
@@ -326,7 +327,7 @@ def ask_hermes(
         "home": os.path.join(who.home, ".hermes"),
         "managed": managed,
         "package": hermes_side.__name__.rpartition(".")[0],
-        "sources": [[module.__name__.rpartition(".")[2], _source(module)] for module in _SENT],
+        "sources": [[module.__name__.rpartition(".")[2], source_of(module)] for module in _SENT],
     }
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",

@@ -32,7 +32,11 @@ class Homes:
             where = os.path.realpath(os.path.dirname(python))
             raise HomeError(f"{where} holds no Hermes; the role hermes_agent makes it")
         return hermes_home.ask_hermes(
-            who, python, os.path.join(directory, "agents", who.name, "managed"), request
+            who,
+            python,
+            os.path.join(directory, "agents", who.name, "managed"),
+            request,
+            timeout_s=self.settings.ask_timeout_s,
         )
 
     def settle(
