@@ -244,11 +244,10 @@ class Settler:
     def _restore_env(self, finding: Finding) -> Settled:
         path, name = env_path(self.settings, finding.agent), finding.agent
         account, digest = self._account(name), str(self.records.load(name).get("env") or "")
-        for source in (path, f"{path}.prev"):
-            content = _regular(source)
-            if content is not None and digest and env_file.digest(content) == digest:
-                release.write_file(path, content, 0o640, **owner(0, account.gid))
-                return Settled(True, f"{path}: restored{'' if source == path else f' from {source}'}")
+        content = _regular(path)
+        if content is not None and digest and env_file.digest(content) == digest:
+            release.write_file(path, content, 0o640, **owner(0, account.gid))
+            return Settled(True, f"{path}: of root and its agent again, and of nobody else")
         return Settled(False, f"{path}: its values are in the vault only; {NEXT_DEPLOY}")
 
 
