@@ -35,6 +35,7 @@ from .hermes_home import HomeError
 from .release_format import SHORT, ReleaseError, read_archive
 from .release_homes import Homes, merged_of
 from .release_state import (
+    FLEET,
     STATE,
     DeployError,
     Records,
@@ -54,7 +55,6 @@ from .release_state import (
 )
 from .release_units import Gateways
 
-FLEET = "fleet.json"
 PREVIOUS = "previous.json"
 KEPT_PROOFS = 8
 # A visit that waits longer than this for busy agents hands back to the controller, which says so.

@@ -16,6 +16,7 @@ from typing import Any
 from . import guard, release
 
 STATE = "state"
+FLEET = "fleet.json"
 DIFF_LIMIT = 64 * 1024
 
 

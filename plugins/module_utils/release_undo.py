@@ -18,7 +18,7 @@ from typing import Any
 from . import hermes_home, release, release_lock, wizard_units
 from .release_format import ReleaseError
 from .release_homes import Homes
-from .release_state import Records, Result, Settings, env_path, read
+from .release_state import FLEET, Records, Result, Settings, env_path, read, read_json
 from .release_units import Gateways
 
 HOMES = "homes"
@@ -47,6 +47,11 @@ class Undo:
         # The newer release's directory answers for Hermes where there is no older one.
         self.directory = os.path.join(self.settings.root, release.RELEASES, name or str(facts["to"]))
         agents = [dict(agent) for agent in facts["agents"]]
+        # The guard put the older fleet.json back before: it has the ports of the older release.
+        fleet = read_json(os.path.join(self.settings.config_dir, FLEET)) or {}
+        ports = {one.get("name"): one.get("api_port") for one in fleet.get("wizards") or []}
+        for agent in agents:
+            agent["api_port"] = ports.get(agent["name"])
         self.known = [agent for agent in agents if agent["name"] in self.manifest.get("agents", [])]
         self.strange = [agent for agent in agents if agent not in self.known]
 
@@ -103,7 +108,7 @@ class Undo:
 
 def facts_of(settings: Settings, before: str, after: str, agents: list[dict[str, Any]]) -> dict[str, Any]:
     """All that an undo has to know; it becomes part of the guard's record."""
-    kept = ("name", "home", "api_port")
+    kept = ("name", "home")
     return {
         "from": before,
         "to": after,
