@@ -32,7 +32,7 @@ GUARD_ID = "sidecar-release"
 GUARD = "/usr/bin/python3 -I /usr/local/lib/timmy/guard.py"
 POLL_S = 2.0
 # How long the host may need to go back once its window is over.
-UNDO_S = 180.0
+UNDO_S = 90.0
 UNIT = "timmy-wizard@{name}.service"
 # The action plugin is plugins/action/<file> below the collection's own directory.
 COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
