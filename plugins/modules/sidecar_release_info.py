@@ -12,8 +12,8 @@ author:
   - timmy-config authors (@timmy-config)
 description:
   - Reads the releases of a host, which one is active, and what somebody changed though it is ours.
-  - The drift is what C(timmy drift) lists on the host. A key is looked up with Hermes' own interpreter, and only
-    where the home's configuration is not as the last deploy left it.
+  - The drift is what C(timmy drift) lists on the host. A key is looked up with Hermes' own interpreter, and
+    only where the home's configuration is not as the last deploy left it.
   - Never changes anything.
 options:
   release_root:
@@ -74,10 +74,11 @@ releases:
       files: 178
 drift:
   description:
-    - Files, links, keys, cron jobs and settings of ours that somebody changed. A key or a job is C(path#name).
-    - C(problem) is a short word and C(detail) one line. Values that might be secret are masked, and of an env
-      file there are names only.
-    - C(held_by) is the Unix user who owns the path now; C(since) its time, or of what is gone the folder's time.
+    - Files, links, keys, cron jobs and settings of ours that somebody changed. A key or job is C(path#name).
+    - C(problem) is a short word and C(detail) one line. Values that might be secret are masked, and of an
+      env file there are names only.
+    - C(held_by) is the Unix user who owns the path now; C(since) its time, or of what is gone that of its
+      folder.
   returned: always
   type: list
   elements: dict
