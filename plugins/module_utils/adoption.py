@@ -34,12 +34,23 @@ def last_applied(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def after_apply(record: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
     """The acceptances that still hold after a request was carried out."""
-    adopted = record.get("adopted") or {}
     return {
-        "links": dict(adopted.get("links") or {}),
+        **_copy(record),
         "keys": list(answer["config"].get("adopted") or []),
         "jobs": dict(answer["cron"].get("adopted") or {}),
     }
+
+
+def after_links(record: Mapping[str, Any], manifest: Mapping[str, Any], agent: str) -> dict[str, Any]:
+    """The acceptances without links whose file the overlay has changed."""
+    adopted, held = _copy(record), links(record, manifest, agent)
+    adopted["links"] = {name: entry for name, entry in adopted["links"].items() if name in held}
+    return adopted
+
+
+def accepted_links(record: Mapping[str, Any]) -> list[str]:
+    """Names in the home that the operator accepted at some time."""
+    return sorted((record.get("adopted") or {}).get("links") or {})
 
 
 def declared_link(manifest: Mapping[str, Any], path: str) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import (
+    adoption,
     config_names,
     config_schema,
     config_sections,
@@ -90,9 +91,13 @@ def plan_for(
             links[f"{LINKED[room]}/{rest}"] = f"{root}/current/{path}"
         elif room == "seeded" and rest:
             seeds[f".hermes/{rest}"] = path
+    # A place that the operator accepted as it stands is not ours, until the overlay changes its file.
+    for name in adoption.links(record, manifest, agent):
+        links.pop(name, None)
     recorded: dict[str, str] = dict(record.get("links") or {})
     drop = {name: target for name, target in recorded.items() if name not in links}
-    return HomePlan(home, links, seeds, drop, sorted(recorded), dict(record.get("cron") or {}))
+    ours = sorted({*recorded, *adoption.accepted_links(record)})
+    return HomePlan(home, links, seeds, drop, ours, dict(record.get("cron") or {}))
 
 
 # --- as the agent

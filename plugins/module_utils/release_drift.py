@@ -191,8 +191,7 @@ def _in_home(
     record = records.load(who.name)
     plan = hermes_home.plan_for(manifest, who.name, who.home, settings.root, record)
     seen = hermes_home.look(who, plan)
-    accepted = adoption.links(record, manifest, who.name)
-    names = [name for name in (*seen["link"], *seen["keep"], *seen["drift"]) if name not in accepted]
+    names = [*seen["link"], *seen["keep"], *seen["drift"]]
     stands = hermes_home.as_agent(
         who, lambda: {name: asdict(stand(os.path.join(who.home, name))) for name in (*names, CONFIG, JOBS)}
     )
@@ -290,6 +289,12 @@ def remember(settings: Settings, names: list[str]) -> None:
         if content is not None and fleet is not None:
             known = {"fleet": _sha256(fleet), "env": _hashes(content)}
             records.save(name, settings=known)
+
+
+def forget(records: Records, name: str) -> None:
+    """Drop what was noted of an agent's settings, after somebody put older files back."""
+    if records.load(name).get("settings"):
+        records.save(name, settings={})
 
 
 def _sha256(content: bytes) -> str:

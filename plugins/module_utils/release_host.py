@@ -26,6 +26,7 @@ from . import (
     hermes_home,
     ownership,
     release,
+    release_drift,
     release_guard,
     release_lock,
     release_undo,
@@ -340,6 +341,7 @@ class Deploy:
         if before != content:
             release.write_file(path, content, 0o644)
             self._note_fleet(before, content)
+        release_drift.remember(self.settings, self.names)
 
     def _note_env(self, name: str, before: bytes | None, content: bytes) -> None:
         self.result.changed = True

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import hermes_home, release, release_lock, wizard_units
+from . import hermes_home, release, release_drift, release_lock, wizard_units
 from .release_format import ReleaseError
 from .release_homes import Homes
 from .release_state import FLEET, Records, Result, Settings, env_path, read, read_json
@@ -78,6 +78,7 @@ class Undo:
                 continue
             try:
                 if agent in self.known:
+                    release_drift.forget(self.records, account.name)
                     work.settle(account.name, self.manifest, self.directory, account)
                 else:
                     work.clear(account, self.directory)

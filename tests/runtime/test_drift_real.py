@@ -22,11 +22,13 @@ from timmy import settings
 from timmy.core import (
     guard,
     hermes_home,
+    release,
     release_drift,
     release_format,
     release_guard,
     release_host,
     release_state,
+    release_undo,
 )
 from timmy.core.release_format import ReleaseError
 from timmy.errors import NoPermission, UsageError
@@ -151,6 +153,12 @@ class Host:
             "home/ezra/.hermes/cron/jobs.json#weekly-memory-tidy": "removed",
         }
 
+    def rewrite(self, name: str, old: str, new: str) -> None:
+        """Change a file of the overlay: `old` becomes `new`, or `new` is put at the end."""
+        text = (self.overlay / name).read_text()
+        assert old in text
+        (self.overlay / name).write_text(text.replace(old, new, 1) if old else text + new)
+
     def settle(self, paths: list[str], *, adopt: bool = False) -> list[tuple[bool, str]]:
         full = [f"{self.base}/{path}" for path in paths]
         host = drift.Host(self.where, {})
@@ -256,11 +264,61 @@ def test_what_is_adopted_is_quiet_and_says_the_line_for_the_overlay(host: Host) 
     assert sorted(host.found()) == sorted(set(wanted) - set(mine))
     refused = host.settle(sorted(set(wanted) - set(mine)), adopt=True)
     assert [good for good, _line in refused] == [False, False]
-    # The overlay says something else: what was accepted is drift again.
-    text = (host.overlay / "HEART.md").read_text()
-    (host.overlay / "HEART.md").write_text(text + "\nMore.\n")
+    # An equal release leaves all of it alone and says nothing of it.
+    before = {path: (host.home / path).read_bytes() for path in (".timmy/HEART.md", ".hermes/config.yaml")}
+    host.hermes("config", "set", "skills.inline_shell", "true")
+    before[".hermes/config.yaml"] = (host.home / ".hermes/config.yaml").read_bytes()
+    result = host.deploy()
+    assert (result.changed, list(result.drift)) == (False, ["release"])
+    assert {path: (host.home / path).read_bytes() for path in before} == before
+    assert not os.path.lexists(host.home / ".hermes/channel_aliases.json")
+    assert "weekly-memory-tidy" not in host.jobs()
+    assert host.jobs()[JOB]["prompt"] == "My own words."
+    # The overlay says something else: what was accepted is drift again, or comes back where it was gone.
+    for name, old, new in (
+        ("HEART.md", "", "More.\n"),
+        ("channel_directory.json", '"id": null', '"id": "-100123"'),
+        ("home-config.yaml", "mode: project", "mode: auto"),
+        ("cron/morning-self-check.yaml", "Check yourself", "Do check yourself"),
+        ("cron/weekly-memory-tidy.yaml", "Read your", "Read all your"),
+    ):
+        host.rewrite(name, old, new)
+    result = host.deploy()
+    assert sorted(result.drift["ezra"]) == [
+        ".timmy/HEART.md: no longer our link",
+        "code_execution.mode: edited",
+        f"cron {JOB}: prompt: edited",
+    ]
+    assert result.linked == {"ezra": [".hermes/channel_aliases.json"]}
+    assert result.merged == {"ezra": ["cron weekly-memory-tidy: created"]}
+    assert {path.removeprefix("home/ezra/") for path in host.found()} == {
+        ".timmy/HEART.md",
+        ".hermes/config.yaml#code_execution.mode",
+        f".hermes/cron/jobs.json#{JOB}",
+    }
+    assert (host.home / ".timmy/HEART.md").read_text() == "my own heart"
+
+
+def test_settings_are_known_by_name_after_a_deploy_and_not_after_an_undo(host: Host) -> None:
+    env, fleet = Path(host.where.config_dir, "agents/ezra.env"), fleet_file(host)
+    env.write_text(env.read_text() + "EXTRA=canary\n")
+    fleet.write_text("{}")
+    found = host.found()
+    assert {path: one.detail for path, one in found.items() if one.kind == "env"} == {
+        "etc/agents/ezra.env": "differs in EXTRA"
+    }
+    assert [one.problem for one in found.values() if one.kind == "settings"] == ["edited"]
     host.deploy()
-    assert "home/ezra/.timmy/HEART.md" in host.found()
+    assert host.found() == {}
+    before = host.current().name
+    host.rewrite("HEART.md", "", "More.\n")
+    after = host.deploy().release
+    assert after != before
+    agents = [{"name": "ezra", "home": str(host.home)}]
+    release.flip(host.where.root, before)
+    release_undo.Undo(release_undo.facts_of(host.where, before, after, agents)).homes()
+    env.write_text(env.read_text() + "OLDER=x\n")
+    assert host.found() == {}
 
 
 def fleet_file(host: Host) -> Path:
