@@ -5,13 +5,21 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 import os
+import shlex
+import socket
+import time
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.timmy.config.plugins.module_utils import (
+    guard,
     overlay_problem,
     overlay_rules,
     release_format,
@@ -20,13 +28,18 @@ from ansible_collections.timmy.config.plugins.module_utils import (
 from ansible_collections.timmy.config.plugins.plugin_utils import overlay
 
 MODULE = "timmy.config.sidecar_release"
+GUARD_ID = "sidecar-release"
+GUARD = "/usr/bin/python3 -I /usr/local/lib/timmy/guard.py"
+POLL_S = 2.0
+# How long the host may need to go back once its window is over.
+UNDO_S = 90.0
 UNIT = "timmy-wizard@{name}.service"
 # The action plugin is plugins/action/<file> below the collection's own directory.
 COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
-    """Two module runs and one transfer where something changed, one module run where nothing did."""
+    """One module run where nothing changed; else two, one transfer, and a word over a new connection."""
 
     _requires_connection = True
     _supports_check_mode = True
@@ -37,33 +50,137 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
         args = dict(self._task.args)
-        if args.get("state", "present") == "absent":
-            result.update(self._execute_module(module_name=MODULE, module_args=args, task_vars=variables))
-            return result
-        try:
-            tree = self._tree(args, variables)
-        except (overlay.OverlayError, overlay_problem.CheckError, release_format.ReleaseError) as error:
-            raise AnsibleActionFail(str(error)) from error
-        args.update(wanted=tree.manifest["hash"], fleet_json=tree.fleet_json)
-        # The host needs none of these: what they say is in the release.
-        for name in ("overlay_dir", "fleet", "model", "host", "timezone"):
-            args.pop(name, None)
-        answer = self._execute_module(module_name=MODULE, module_args=args, task_vars=variables)
-        if answer.get("need_archive") and not answer.get("failed"):
+        args["owner"] = f"{getpass.getuser()}@{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"
+        tree = None
+        if args.get("state", "present") == "present" and not args.get("release"):
+            try:
+                tree = self._tree(args, variables)
+            except (overlay.OverlayError, overlay_problem.CheckError, release_format.ReleaseError) as error:
+                raise AnsibleActionFail(str(error)) from error
+            args.update(wanted=tree.manifest["hash"], fleet_json=tree.fleet_json)
+            # The host needs none of these: what they say is in the release.
+            for name in ("overlay_dir", "fleet", "model", "host", "timezone"):
+                args.pop(name, None)
+        answer = self._visit(args, variables)
+        if tree is not None and answer.get("need_archive") and not answer.get("failed"):
             answer = self._send(tree, args, variables)
+        if answer.pop("armed", False) and not answer.get("failed"):
+            answer.update(self._confirm(args, answer))
+        for name in ("left_s", "draining", "held"):
+            answer.pop(name, None)
         result.update(answer)
         return result
+
+    def _say(self, variables: Mapping[str, Any], line: str) -> None:
+        Display().display(f"{variables.get('inventory_hostname', 'host')}: {line}", color="cyan")
+
+    def _visit(self, args: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """One module run; more while another deploy holds the host, or agents are busy with a turn."""
+        args = dict(args)
+        begin = time.monotonic()
+        patience = float(args.get("lock_wait_s", 300))
+        drain = full = float(args.get("drain_s", 0))
+        broken = ""
+        while True:
+            visited = time.monotonic()
+            args["drain_s"] = max(drain, 0.0)
+            answer = dict(self._execute_module(module_name=MODULE, module_args=args, task_vars=variables))
+            broken = answer.pop("lock_broken", "") or broken
+            waited = time.monotonic() - begin
+            if answer.get("failed"):
+                break
+            if answer.get("held"):
+                if waited >= patience:
+                    return {
+                        "failed": True,
+                        "msg": f"waited {waited:.0f} s for the deploy of {answer['held']}",
+                    }
+                self._say(variables, f"waiting {waited:.0f} of {patience:.0f} s for {answer['held']}")
+                time.sleep(POLL_S)
+            elif answer.get("draining"):
+                drain -= time.monotonic() - visited
+                turns = ", ".join(f"{name} {count}" for name, count in sorted(answer["draining"].items()))
+                self._say(
+                    variables, f"waiting for turns to end, {max(drain, 0):.0f} of {full:.0f} s left: {turns}"
+                )
+            else:
+                break
+        if broken:
+            answer.setdefault("warnings", []).append(f"broke the deploy lock of {broken}")
+        return answer
 
     def _send(self, tree: Tree, args: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         self._make_tmp_path()
         target = self._connection._shell.join_path(self._connection._shell.tmpdir, "release.tar.gz")
         self._transfer_data(target, release_format.pack(tree.manifest, tree.files))
         self._fixup_perms2((self._connection._shell.tmpdir, target))
-        return dict(
-            self._execute_module(
-                module_name=MODULE, module_args={**args, "archive": target}, task_vars=variables
-            )
-        )
+        return self._visit({**args, "archive": target}, variables)
+
+    # --- confirm
+
+    def _confirm(self, args: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+        """Accept the flip over a connection that is younger than it; else tell how the guard ended it."""
+        limit = time.monotonic() + float(answer.get("left_s") or 0)
+        program = f"{GUARD} --dir {shlex.quote(str(args.get('record_dir') or guard.RECORD_DIR))}"
+        reason = self._ask_guard(f"{program} confirm {GUARD_ID}", limit)
+        if reason is None:
+            return {"confirmed": True}
+        state = self._outcome(f"{program} list", limit + UNDO_S)
+        if state.get("state") == guard.CONFIRMED:
+            # The confirmation arrived, only its answer did not.
+            return {"confirmed": True}
+        back = answer.get("previous") or "(none)"
+        ending = {
+            guard.UNDONE: f"this host is back on release {back}"
+            if state.get("clean")
+            else f"going back to release {back} failed in part, see the journal of the host",
+        }.get(str(state.get("state")), "how it ended is unknown, the host does not answer")
+        why = state.get("why") or reason
+        return {
+            "failed": True,
+            "confirmed": False,
+            "rolled_back": state.get("state") == guard.UNDONE and bool(state.get("clean")),
+            "msg": f"release {answer.get('release')} was not confirmed: {why}; {ending}",
+        }
+
+    def _ask_guard(self, command: str, limit: float) -> str | None:
+        """Run the guard over new connections until one answers; None when it agreed, else its reason."""
+        reason = "no new connection to this host within the window"
+        while True:
+            try:
+                self._new_connection()
+                answer = self._low_level_execute_command(command, sudoable=True)
+            except AnsibleConnectionFailure as error:
+                reason = f"{reason.partition(' (')[0]} ({' '.join(str(error).split())[:200]})"
+            else:
+                if answer["rc"] == 0:
+                    return None
+                return " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split())
+            if time.monotonic() >= limit:
+                return reason
+            time.sleep(1)
+
+    def _new_connection(self) -> None:
+        reset = getattr(self._connection, "reset", None)
+        if reset is not None:
+            reset()
+
+    def _outcome(self, command: str, limit: float) -> dict[str, Any]:
+        """How the guard settled the flip, {} where nobody could say in time."""
+        state: dict[str, Any] = {}
+        while True:
+            try:
+                answer = self._low_level_execute_command(command, sudoable=True)
+                for line in str(answer.get("stdout") or "").splitlines():
+                    if line.startswith("{") and json.loads(line).get("id") == GUARD_ID:
+                        state = dict(json.loads(line))
+                if state and state["state"] not in {guard.ARMED, guard.UNDOING}:
+                    return state
+            except (AnsibleConnectionFailure, ValueError):
+                state = {}
+            if time.monotonic() >= limit:
+                return state
+            time.sleep(POLL_S)
 
     def _tree(self, args: Mapping[str, Any], variables: Mapping[str, Any]) -> Tree:
         agents, fleet = _mappings(args, "agents"), _mappings(args, "fleet")

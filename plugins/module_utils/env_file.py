@@ -75,6 +75,13 @@ def names(content: bytes) -> list[str]:
     return sorted(_pairs(content))
 
 
+def value_of(content: bytes, name: str) -> str:
+    """One value as it was given to `render`, "" where there is none."""
+    value = _pairs(content).get(name, "")
+    quoted = len(value) > 1 and value[0] == value[-1] == "'"
+    return value[1:-1] if quoted else value
+
+
 def digest(content: bytes) -> str:
     """A fingerprint to tell whether a running gateway has seen this content."""
     return hashlib.sha256(content).hexdigest()

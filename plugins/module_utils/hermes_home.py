@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import (
+    adoption,
     config_names,
     config_schema,
     config_sections,
@@ -90,9 +91,13 @@ def plan_for(
             links[f"{LINKED[room]}/{rest}"] = f"{root}/current/{path}"
         elif room == "seeded" and rest:
             seeds[f".hermes/{rest}"] = path
+    # A place that the operator accepted as it stands is not ours, until the overlay changes its file.
+    for name in adoption.links(record, manifest, agent):
+        links.pop(name, None)
     recorded: dict[str, str] = dict(record.get("links") or {})
     drop = {name: target for name, target in recorded.items() if name not in links}
-    return HomePlan(home, links, seeds, drop, sorted(recorded), dict(record.get("cron") or {}))
+    ours = sorted({*recorded, *adoption.accepted_links(record)})
+    return HomePlan(home, links, seeds, drop, ours, dict(record.get("cron") or {}))
 
 
 # --- as the agent
@@ -309,7 +314,8 @@ _SENT = (
 )
 
 
-def _source(module: Any) -> str:
+def source_of(module: Any) -> str:
+    """The source of a module of ours, also out of an archive."""
     loader = module.__spec__.loader
     text = loader.get_source(module.__name__)
     if text is None:
@@ -326,7 +332,7 @@ def ask_hermes(
         "home": os.path.join(who.home, ".hermes"),
         "managed": managed,
         "package": hermes_side.__name__.rpartition(".")[0],
-        "sources": [[module.__name__.rpartition(".")[2], _source(module)] for module in _SENT],
+        "sources": [[module.__name__.rpartition(".")[2], source_of(module)] for module in _SENT],
     }
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",

@@ -185,15 +185,15 @@ def apply_config(request: dict[str, Any]) -> dict[str, Any]:
         if problems:
             return {"problems": problems}
         base = home_merge.settled(request["base"], request.get("pending") or {}, home)
-        merged = home_merge.merge(request["config"], base, home, request.get("made"))
-        answer = {
-            "base": merged.base,
-            "made": merged.made,
-            "changed": merged.changed,
-            "edited": merged.edited,
-            "taken": merged.taken,
-            "problems": [],
-        }
+        adopted = request.get("adopted") or []
+        answer: dict[str, Any] = {"problems": []}
+        if request.get("dry"):
+            answer["findings"] = home_merge.findings(request["config"], base, home, adopted)
+        for key in request.get("restore") or []:
+            home = home_merge.without(home, key)
+        merged = home_merge.merge(request["config"], base, home, request.get("made"), adopted)
+        for name in ("base", "made", "changed", "edited", "taken", "adopted"):
+            answer[name] = getattr(merged, name)
         if request.get("dry") or not merged.changed:
             return {**answer, "sha256": _sha256(path)}
         text = _with_comments(path, merged.home, merged.changed) if before else None
@@ -316,11 +316,13 @@ def apply_cron(request: dict[str, Any]) -> dict[str, Any]:
     """Create, update and remove the declared jobs; jobs that we did not make are not looked at."""
     wanted = {str(job["name"]): job for job in request["jobs"]}
     record: dict[str, Any] = request.get("cron") or {}
+    answer: dict[str, Any] = {"record": {}, "changed": [], "edited": [], "taken": [], "adopted": {}}
     if not wanted and not record:
-        return {"record": {}, "changed": [], "edited": [], "taken": []}
+        return answer
     hermes = _library("cron.jobs")
 
-    answer: dict[str, Any] = {"record": {}, "changed": [], "edited": [], "taken": []}
+    if request.get("dry"):
+        answer["findings"] = job_findings(record, hermes.load_jobs())
     for name, job in wanted.items():
         _settle_job(hermes, request, name, job, answer)
     by_id = {job["id"]: job for job in hermes.load_jobs()}
@@ -335,6 +337,24 @@ def apply_cron(request: dict[str, Any]) -> dict[str, Any]:
         if not request.get("dry"):
             hermes.remove_job(job["id"])
     return answer
+
+
+def job_findings(record: Mapping[str, Any], jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Our jobs that somebody removed or edited, ready to be shown."""
+    by_id = {job["id"]: job for job in jobs}
+    found: list[dict[str, Any]] = []
+    for name, kept in record.items():
+        job, stored = by_id.get(kept.get("id")), kept.get("stored", {})
+        if job is None:
+            found.append({"name": name, "problem": "removed", "fields": {}})
+            continue
+        fields = {}
+        for key in _job_edits(job, stored):
+            ours, theirs = home_merge.shown((key,), stored[key]), home_merge.shown((key,), job.get(key))
+            fields[key] = {"ours": ours, "theirs": theirs}
+        if fields:
+            found.append({"name": name, "problem": "edited", "fields": fields})
+    return found
 
 
 def _job_edits(job: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
@@ -354,8 +374,13 @@ def _settle_job(
         stored = {}
         if job is not None:
             answer["taken"].append(f"cron {name}")
+    if job is None and home_merge.same((request.get("adopted_jobs") or {}).get(name), wanted):
+        # The operator accepted that it is gone, and the overlay still says what it said then.
+        answer["adopted"][name] = wanted
+        return
     fields = _stored_form(hermes, wanted)
     dry = bool(request.get("dry"))
+    accepted: dict[str, Any] = {}
     if job is None:
         answer["changed"].append(f"cron {name}: created")
         if dry:
@@ -364,32 +389,42 @@ def _settle_job(
         if not fields["enabled"]:
             _switch(hermes, job["id"], False)
     else:
-        updates = _job_updates(name, job, fields, stored, answer)
+        updates, accepted = _job_updates(name, job, fields, {**kept, "stored": stored}, answer)
         if updates and not dry:
             _update_job(hermes, job["id"], updates)
     answer["record"][name] = {"id": job["id"], "stored": fields}
+    if accepted:
+        answer["record"][name]["adopted"] = accepted
 
 
 def _job_updates(
     name: str,
     job: Mapping[str, Any],
     fields: dict[str, Any],
-    stored: Mapping[str, Any],
+    kept: Mapping[str, Any],
     answer: dict[str, Any],
-) -> dict[str, Any]:
-    """The fields to write; one that somebody edited is kept, reported, and stays on record as we left it."""
-    updates = {}
-    for key, value in fields.items():
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields to write, and those that the operator accepted as they stand, which leave `fields`.
+
+    A field that somebody edited is kept, reported, and stays on record as we left it.
+    """
+    adopted = dict(kept.get("adopted") or {})
+    # An accepted field has left the record of what we stored; what was declared then stands for it.
+    stored = {**adopted, **kept["stored"]}
+    updates, accepted = {}, {}
+    for key, value in list(fields.items()):
         if home_merge.same(job.get(key), value):
             continue
-        if key in stored and not home_merge.same(job.get(key), stored[key]):
+        if key in adopted and home_merge.same(adopted[key], value):
+            accepted[key] = fields.pop(key)
+        elif key in stored and not home_merge.same(job.get(key), stored[key]):
             answer["edited"].append(f"cron {name}: {key}")
             fields[key] = stored[key]
         else:
             updates[key] = value
     if updates:
         answer["changed"].append(f"cron {name}: {', '.join(sorted(updates))}")
-    return updates
+    return updates, accepted
 
 
 def _update_job(hermes: Any, job_id: str, updates: Mapping[str, Any]) -> None:

@@ -12,22 +12,34 @@ anything but a non-empty mapping; lists are whole leaves.
   no longer declared, as we left it   removed, with the mappings that only we had made for it
   no longer declared, edited          kept and reported
   never declared                      not looked at
+
+What the operator has accepted as it stands is left alone until the overlay declares another value for it.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Path = tuple[str, ...]
 _ABSENT = object()
+_SHOWN = 60
+# A value is shown to people only where neither its name nor its form could be a secret's.
+_SECRET_NAME = re.compile(
+    r"key|token|secret|passw|credential|auth|cookie|bearer|webhook|headers|(^|_)env$", re.I
+)
+_SECRET_FORM = re.compile(
+    r"://[^/\s]*@|(?=[A-Za-z0-9_+=-]*[0-9])(?=[A-Za-z0-9_+=-]*[A-Za-z])[A-Za-z0-9_+=-]{16,}"
+)
 
 
 @dataclass
 class Merged:
-    """The merged data and what happened on the way; `base` and `made` go into the last-applied record."""
+    """The merged data and what happened on the way; `base`, `made` and `adopted` go on record."""
 
     home: dict[Any, Any]
     base: dict[str, Any]
@@ -35,6 +47,7 @@ class Merged:
     changed: list[str] = field(default_factory=list)
     edited: list[str] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
+    adopted: list[dict[str, Any]] = field(default_factory=list)
 
 
 def same(left: Any, right: Any) -> bool:
@@ -84,18 +97,103 @@ def merge(
     base: Mapping[str, Any],
     home: Mapping[Any, Any],
     made: list[list[str]] | None = None,
+    adopted: Sequence[Mapping[str, Any]] = (),
 ) -> Merged:
-    """Apply `wanted` to a copy of `home`. Neither argument is changed."""
+    """Apply `wanted` to a copy of `home`. No argument is changed.
+
+    `adopted` are leaves that the operator accepted as they stand: {"path", "declared" at that time}.
+    """
     result = Merged(copy.deepcopy(dict(home)), {}, [list(path) for path in made or []])
+    accepted = {tuple(entry["path"]): entry["declared"] for entry in adopted}
     # Removals first: a key may have become a section, or a section a key.
     declared = dict(leaves(wanted))
     for path, value in leaves(base):
-        if path not in declared:
+        if path not in declared and path not in accepted:
             _drop(result, path, value)
     for path, value in declared.items():
+        if same(accepted.get(path, _ABSENT), value) and not same(get(home, path), value):
+            result.adopted.append({"path": list(path), "declared": copy.deepcopy(value)})
+            if get(base, path) is not _ABSENT:
+                _remember(result, path, get(base, path))
+            continue
         _put(result, path, value, get(base, path))
     result.made = [path for path in result.made if isinstance(get(result.home, tuple(path)), dict)]
     return result
+
+
+def findings(
+    wanted: Mapping[str, Any],
+    base: Mapping[str, Any],
+    home: Mapping[Any, Any],
+    adopted: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
+    """The leaves of ours that somebody edited or deleted, just as `merge` judges them, ready to be shown."""
+    result = merge(wanted, base, home, None, adopted)
+    edited, changed = set(result.edited), set(result.changed)
+    found = []
+    for path, ours in {**dict(leaves(base)), **dict(leaves(wanted))}.items():
+        theirs = get(home, path)
+        deleted = theirs is _ABSENT and dotted(path) in changed and get(base, path) is not _ABSENT
+        if not deleted and dotted(path) not in edited:
+            continue
+        found.append(
+            {
+                "path": list(path),
+                "problem": "deleted" if deleted else "edited",
+                "ours": shown(path, ours),
+                "theirs": shown(path, theirs),
+                "line": _yaml_line(path, theirs),
+            }
+        )
+    return found
+
+
+def without(home: Mapping[Any, Any], path: Sequence[str]) -> dict[Any, Any]:
+    """`home` without what stands at a path, or in the way to it, so that a merge puts ours there."""
+    result = copy.deepcopy(dict(home))
+    node: Any = result
+    for depth, part in enumerate(path):
+        if part not in node:
+            break
+        if depth == len(path) - 1 or not isinstance(node[part], dict):
+            del node[part]
+            break
+        node = node[part]
+    return result
+
+
+def secretive(path: Sequence[Any], value: Any) -> bool:
+    """Whether a value might be a secret, by the names on its path or by its own form."""
+    if any(_SECRET_NAME.search(str(part)) for part in path):
+        return not isinstance(value, (bool, int, float, type(None)))
+    if isinstance(value, dict):
+        return any(secretive((key,), below) for key, below in value.items())
+    if isinstance(value, list):
+        return any(secretive((), below) for below in value)
+    return isinstance(value, str) and bool(_SECRET_FORM.search(value))
+
+
+def shown(path: Sequence[Any], value: Any) -> str:
+    """A value in a few words for people; one that might be a secret is masked."""
+    if value is _ABSENT:
+        return "nothing"
+    if secretive(path, value):
+        return "(masked)"
+    text = json.dumps(value, ensure_ascii=True, default=str)
+    if len(text) <= _SHOWN:
+        return text
+    if isinstance(value, (dict, list)):
+        return f"{'a section' if isinstance(value, dict) else 'a list'} of {len(value)}"
+    return f"{text[:_SHOWN]}..."
+
+
+def _yaml_line(path: Path, value: Any) -> str:
+    """The line that declares a value, "" where it is none that may be shown. JSON is YAML."""
+    if value is _ABSENT or secretive(path, value):
+        return ""
+    for part in reversed(path[1:]):
+        value = {part: value}
+    return f"{path[0]}: {json.dumps(value, ensure_ascii=False, default=str)}"
 
 
 def _drop(result: Merged, path: Path, value: Any) -> None:

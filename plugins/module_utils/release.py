@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -14,7 +13,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from .release_format import (
@@ -62,18 +61,6 @@ def write_file(path: str, content: bytes, mode: int, *, uid: int = -1, gid: int 
             os.unlink(temporary)
         raise
     fsync_dir(os.path.dirname(path))
-
-
-@contextmanager
-def locked(root: str) -> Iterator[None]:
-    """One deploy at a time on a host."""
-    os.makedirs(root, mode=0o755, exist_ok=True)
-    handle = os.open(os.path.join(root, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def release_dir(root: str, digest: str) -> str:
@@ -245,14 +232,19 @@ def releases(root: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def prune(root: str, keep: int, protected: set[str]) -> list[str]:
-    """Remove old releases beyond `keep`, file by file after their manifests; what is not ours stays."""
+def prune(root: str, keep: int, protected: set[str], young_s: float = 0) -> list[str]:
+    """Remove old releases beyond `keep`, file by file after their manifests; what is not ours stays.
+
+    One that came within the last `young_s` seconds stays too: somebody may still read it or go back to it.
+    """
     removed = []
+    base = os.path.join(root, RELEASES)
     spare = [name for name, _manifest in releases(root) if name not in protected]
     for name in spare[max(keep, 0) :]:
-        remove_release(os.path.join(root, RELEASES, name))
+        if time.time() - os.stat(os.path.join(base, name)).st_ctime < young_s:
+            continue
+        remove_release(os.path.join(base, name))
         removed.append(name)
-    base = os.path.join(root, RELEASES)
     with suppress(FileNotFoundError):
         for name in os.listdir(base):
             # Leftovers of killed runs; the lock is held, so nobody is writing them.

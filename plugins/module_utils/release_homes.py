@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from . import hermes_home
+from . import adoption, hermes_home
 from .hermes_home import HomeError
 from .release_state import Records, Result, Settings, fingerprint, read_json
 
@@ -32,7 +32,11 @@ class Homes:
             where = os.path.realpath(os.path.dirname(python))
             raise HomeError(f"{where} holds no Hermes; the role hermes_agent makes it")
         return hermes_home.ask_hermes(
-            who, python, os.path.join(directory, "agents", who.name, "managed"), request
+            who,
+            python,
+            os.path.join(directory, "agents", who.name, "managed"),
+            request,
+            timeout_s=self.settings.ask_timeout_s,
         )
 
     def settle(
@@ -47,12 +51,15 @@ class Homes:
             self._note_home(name, done["linked"] + done["unlinked"], done["seeded"], done["kept"])
         self.result.add("drift", name, [f"{one}: no longer our link" for one in seen["drift"]])
         # A link that was drift stays on record, so that it stays drift and is never set aside without a word.
-        self.records.save(name, links=dict(plan.links))
+        accepted = adoption.after_links(record, manifest, name)
+        self.records.save(
+            name, links=dict(plan.links), **({"adopted": accepted} if "adopted" in record else {})
+        )
         merged = merged_of(directory, name)
         if self._merged_settled(record, merged, seen) and not seen["seed"]:
             self.result.add("drift", name, list(record.get("edited") or []))
             return
-        request = {"do": "apply", **merged, **_last_applied(record)}
+        request = {"do": "apply", **merged, **adoption.last_applied(record)}
         # Until the answer is on record, a key that stands as this release wants it counts as ours too.
         self.records.save(name, pending=merged["config"])
         self._take_answer(name, merged, self.ask(who, directory, request))
@@ -77,8 +84,11 @@ class Homes:
         if config["problems"]:
             raise HomeError(f"{name}: {config['problems'][0]}")
         self._note_merged(name, config, cron)
+        record = self.records.load(name)
+        accepted = {"adopted": adoption.after_apply(record, answer)} if "adopted" in record else {}
         self.records.save(
             name,
+            **accepted,
             config=config["base"],
             pending={},
             made=config["made"],
@@ -106,7 +116,7 @@ class Homes:
         done = hermes_home.settle(who, plan, directory)
         self.result.add("linked", who.name, done["unlinked"])
         if record.get("config") or record.get("cron"):
-            request = {"do": "apply", "config": {}, "jobs": [], **_last_applied(record)}
+            request = {"do": "apply", "config": {}, "jobs": [], **adoption.last_applied(record)}
             answer = self.ask(who, directory, request)
             if answer["config"]["problems"]:
                 raise HomeError(f"{who.name}: {answer['config']['problems'][0]}")
@@ -129,7 +139,7 @@ class Homes:
         merged = merged_of(directory, name) if here else None
         if merged is not None and not self._merged_settled(record, merged, seen):
             answer = self.ask(
-                account, directory, {"do": "apply", "dry": True, **merged, **_last_applied(record)}
+                account, directory, {"do": "apply", "dry": True, **merged, **adoption.last_applied(record)}
             )
             if not answer["config"]["problems"]:
                 self._note_merged(name, answer["config"], answer["cron"])
@@ -140,12 +150,3 @@ def merged_of(directory: str, name: str) -> dict[str, Any]:
     base = os.path.join(directory, "agents", name, "merged")
     config, jobs = read_json(os.path.join(base, "config.json")), read_json(os.path.join(base, "cron.json"))
     return {"config": config or {}, "jobs": (jobs or {}).get("jobs", [])}
-
-
-def _last_applied(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "base": record.get("config") or {},
-        "pending": record.get("pending") or {},
-        "made": record.get("made") or [],
-        "cron": record.get("cron") or {},
-    }

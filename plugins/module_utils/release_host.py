@@ -5,7 +5,8 @@
 
 `Deploy.run` is the whole of it. Each step can be repeated: after a kill at any point the next run sees what
 is left to do, because the decision is taken from the host itself (the `current` link, the homes, one record
-for each agent) and not from what an earlier run believed.
+for each agent) and not from what an earlier run believed. From the flip on the guard holds the way back; the
+caller has to confirm, over a connection that is made after it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,28 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from . import env_file, hermes_home, ownership, release, wizard_units
+from . import (
+    env_file,
+    guard,
+    hermes_home,
+    ownership,
+    release,
+    release_drift,
+    release_guard,
+    release_lock,
+    release_undo,
+    wizard_units,
+)
 from .hermes_home import HomeError
 from .release_format import SHORT, ReleaseError, read_archive
 from .release_homes import Homes, merged_of
 from .release_state import (
+    FLEET,
     STATE,
     DeployError,
     Records,
@@ -29,6 +44,7 @@ from .release_state import (
     Settings,
     Wanted,
     diff_of,
+    env_path,
     owned_as,
     owner,
     read,
@@ -38,9 +54,16 @@ from .release_state import (
     unlink,
     write_json,
 )
+from .release_units import Gateways
 
-UNDO = "undo.json"
-FLEET = "fleet.json"
+PREVIOUS = "previous.json"
+KEPT_PROOFS = 8
+# A visit that waits longer than this for busy agents hands back to the controller, which says so.
+DRAIN_VISIT_S = 5.0
+
+
+class AfterFlipError(Exception):
+    """Something went wrong behind the flip; one line."""
 
 
 class Deploy:
@@ -55,8 +78,14 @@ class Deploy:
         self.result = Result()
         self.records = Records(settings.root)
         self.home_work = Homes(settings, self.records, self.result)
-        self.names = [str(agent["name"]) for agent in wanted.agents]
-        self.homes = {str(agent["name"]): str(agent.get("home") or "") for agent in wanted.agents}
+        self.window_s = settings.window_s
+        self._set_agents(wanted.agents)
+
+    def _set_agents(self, agents: list[dict[str, Any]]) -> None:
+        self.agents = agents
+        self.names = [str(agent["name"]) for agent in agents]
+        self.homes = {str(agent["name"]): str(agent.get("home") or "") for agent in agents}
+        self.gateways = Gateways(self.settings, self.records, agents, self._env_content, self.runner)
 
     # --- the whole of it
 
@@ -65,11 +94,55 @@ class Deploy:
         # A strict umask of the caller must not hide a release from its readers.
         os.umask(0o022)
         if self.settings.check_mode:
+            self._resolve_kept()
             return self._predict(archive)
-        with release.locked(self.settings.root):
-            return self._apply(archive)
+        root = self.settings.root
+        try:
+            with release_lock.locked(root, self.settings.owner, self._guarded()) as lock:
+                self.result.lock_broken = lock.broken
+                self._resolve_kept()
+                self._apply(archive)
+                if self.result.need_archive or self.result.draining:
+                    lock.expect(release_lock.EXPECTED)
+                elif self.result.armed:
+                    lock.expect(release_lock.CONFIRMING)
+        except release_lock.HeldError as error:
+            self.result.held = str(error)
+        except AfterFlipError as error:
+            self._give_up(str(error))
+        return self.result
 
-    def _apply(self, archive: str) -> Result:
+    def _guarded(self) -> str:
+        return str(release_guard.state(self.settings)["state"])
+
+    def _resolve_kept(self) -> None:
+        """Find the release that is asked for by name, and who it is for."""
+        kept = self.wanted.kept
+        if not kept:
+            return
+        root = self.settings.root
+        if kept == "previous":
+            kept = str((read_json(os.path.join(root, PREVIOUS)) or {}).get("release") or "")
+            if not kept:
+                raise DeployError("no release before this one is on record here")
+        there = release.releases(root)
+        found = [
+            manifest
+            for name, manifest in there
+            if re.fullmatch(r"[0-9a-f]{4,64}", kept) and name.startswith(kept[:SHORT])
+        ]
+        if len(found) != 1 or not str(found[0]["hash"]).startswith(kept):
+            listed = ", ".join(name for name, _manifest in there) or "none"
+            raise DeployError(f"release {kept} is not kept on this host; kept are: {listed}")
+        self.wanted.digest = str(found[0]["hash"])
+        damage = release.drift(release.release_dir(root, self.wanted.digest))
+        if damage:
+            raise DeployError(f"release {kept} is damaged here: {damage[0]['path']}: {damage[0]['problem']}")
+        fleet = json.loads(self._fleet_content() or b"{}")
+        known = {str(agent["name"]): agent for agent in [*fleet.get("wizards", []), *self.wanted.agents]}
+        self._set_agents([dict(known.get(name) or {"name": name}) for name in found[0]["agents"]])
+
+    def _apply(self, archive: str) -> None:
         root, digest = self.settings.root, self.wanted.digest
         before = release.current_name(root)
         self.result.previous = before
@@ -78,7 +151,7 @@ class Deploy:
         if release.load_manifest(directory).get("hash") != digest:
             if not archive:
                 self.result.need_archive = self.result.changed = True
-                return self.result
+                return
             release.stage(
                 archive,
                 root,
@@ -94,22 +167,75 @@ class Deploy:
         self._note_paths(old, manifest, directory)
         accounts = self._accounts()
         self._prove(directory, manifest, accounts)
-        undo = self._undo_record(before)
-        if before != self.result.release or self._files_differ():
-            write_json(os.path.join(root, UNDO), undo)
+        due = self.gateways.due(manifest) if self.settings.units else []
+        gone = self._gone(old)
+        flips = before != self.result.release or self._files_differ() or bool(gone)
+        if flips:
+            if self._drain([*due, *gone]):
+                return
+            self._arm(before, gone, due)
         try:
+            self._change(manifest, directory, accounts, before, flips)
+            self._retire(gone)
+            self._finish(before)
+        except (ReleaseError, HomeError, wizard_units.UnitError, guard.GuardError, OSError) as error:
+            if flips:
+                raise AfterFlipError(str(error)) from error
+            # Nothing was flipped: there is no older state that would be better.
+            raise DeployError(str(error), rolled_back=False, **self._summary()) from error
+        if flips:
+            self.result.armed = True
+            self.result.left_s = release_guard.state(self.settings)["left_s"]
+
+    def _drain(self, names: list[str]) -> bool:
+        """Give turns that run a chance to end; whether the controller has to come back for that."""
+        if not self.settings.units or not names or self.settings.drain_s <= 0:
+            return False
+        patience = min(self.settings.drain_s, DRAIN_VISIT_S)
+        busy = self.gateways.busy(names, patience)
+        # With the last of its patience used up, the deploy goes on; the units' own drain is left.
+        self.result.draining = busy if patience < self.settings.drain_s else {}
+        return bool(self.result.draining)
+
+    def _arm(self, before: str, gone: list[str], due: list[str]) -> None:
+        """From here on the host goes back by itself unless somebody confirms."""
+        stop_s, start_s = wizard_units.limits(due, self.runner) if due else (0.0, 0.0)
+        window = release_guard.window_of(self.settings.window_s, stop_s, start_s)
+        agents = [*self.agents, *({"name": name} for name in gone)]
+        files = [
+            *(self._env_path(str(agent["name"])) for agent in agents),
+            os.path.join(self.settings.config_dir, FLEET),
+            os.path.join(self.settings.root, PREVIOUS),
+        ]
+        facts = release_undo.facts_of(self.settings, before, self.result.release, agents)
+        self.home_work.settings = self.settings = replace(self.settings, ask_timeout_s=release_undo.ASK_S)
+        release_guard.arm(self.settings, facts, files, window)
+        self.window_s = window
+
+    def _change(
+        self,
+        manifest: Mapping[str, Any],
+        directory: str,
+        accounts: Mapping[str, hermes_home.Account],
+        before: str,
+        flips: bool,
+    ) -> None:
+        """Settings, link, homes and units. A deploy that stalled past its window is refused each step."""
+        with self._step(flips):
             self._write_settings()
             if before != self.result.release:
-                release.flip(root, self.result.release)
+                release.flip(self.settings.root, self.result.release)
                 self.result.changed = True
-            for name in self.names:
+        for name in self.names:
+            with self._step(flips):
                 self.home_work.settle(name, manifest, directory, accounts[name])
-            self._restart(manifest)
-        except (ReleaseError, HomeError, wizard_units.UnitError, OSError) as error:
-            self._give_up(undo, str(error))
-        self._retire(old)
-        self._finish(before)
-        return self.result
+        if self.settings.units:
+            self._restart(manifest, flips)
+
+    def _step(self, flips: bool) -> contextlib.AbstractContextManager[None]:
+        if not flips:
+            return contextlib.nullcontext()
+        return guard.while_armed(self.settings.record_dir, release_guard.GUARD_ID)
 
     def _manifest_of(self, name: str) -> dict[str, Any]:
         return release.load_manifest(os.path.join(self.settings.root, release.RELEASES, name)) if name else {}
@@ -135,14 +261,16 @@ class Deploy:
                 problems.append(f"{name}: the release holds nothing for this agent")
                 continue
             fingerprint = self._proof_of(manifest, name)
-            if self.records.load(name).get("proved") == fingerprint:
+            proved = list(self.records.load(name).get("proved") or [])
+            if fingerprint in proved:
                 continue
             found = self.home_work.ask(
                 accounts[name], directory, {"do": "prove", **self._proof_request(directory, manifest, name)}
             )
             problems += [f"{name}: {line}" for line in found.get("problems", ["no answer"])]
             if not found.get("problems"):
-                self.records.save(name, proved=fingerprint)
+                # Those of kept releases too: going back must not wait for a new proof.
+                self.records.save(name, proved=[fingerprint, *proved][:KEPT_PROOFS])
         if problems:
             raise DeployError(f"Hermes does not accept the release: {problems[0]}", problems=problems)
 
@@ -168,26 +296,34 @@ class Deploy:
     # --- settings and secrets
 
     def _env_path(self, name: str) -> str:
-        return os.path.join(self.settings.config_dir, "agents", f"{name}.env")
+        return env_path(self.settings, name)
 
     def _env_content(self, name: str) -> bytes:
+        if self.wanted.kept:
+            return read(self._env_path(name)) or b""
         try:
             return env_file.render(self.wanted.secrets.get(name) or {})
         except env_file.EnvError as error:
             raise DeployError(f"{name}: {error}") from error
 
     def _fleet_content(self) -> bytes:
+        if self.wanted.kept:
+            return read(os.path.join(self.settings.config_dir, FLEET)) or b""
         return (json.dumps(self.wanted.fleet, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode(
             "utf-8"
         )
 
     def _files_differ(self) -> bool:
+        if self.wanted.kept:
+            return False
         return any(read(self._env_path(name)) != self._env_content(name) for name in self.names) or (
             read(os.path.join(self.settings.config_dir, FLEET)) != self._fleet_content()
         )
 
     def _write_settings(self) -> None:
         """Env files and fleet.json; they stand before the flip, so a new release never meets old ones."""
+        if self.wanted.kept:
+            return
         folder = os.path.join(self.settings.config_dir, "agents")
         # Each file is for one agent's group; the folder only has to be passed through.
         os.makedirs(folder, mode=0o755, exist_ok=True)
@@ -198,8 +334,6 @@ class Deploy:
             gid = account.gid if account else 0
             if before == content and owned_as(path, 0, gid, 0o640):
                 continue
-            if before is not None and before != content:
-                release.write_file(f"{path}.prev", before, 0o600, **owner(0, 0))
             release.write_file(path, content, 0o640, **owner(0, gid))
             self._note_env(name, before, content)
         path, content = os.path.join(self.settings.config_dir, FLEET), self._fleet_content()
@@ -207,6 +341,7 @@ class Deploy:
         if before != content:
             release.write_file(path, content, 0o644)
             self._note_fleet(before, content)
+        release_drift.remember(self.settings, self.names)
 
     def _note_env(self, name: str, before: bytes | None, content: bytes) -> None:
         self.result.changed = True
@@ -227,93 +362,46 @@ class Deploy:
 
     # --- units
 
-    def _to_restart(self, manifest: Mapping[str, Any]) -> list[str]:
-        """Agents whose gateway does not run, or runs with what only a restart can replace."""
-        states = wizard_units.states(self.names, self.runner)
-        due = []
-        for name in self.names:
-            state, record = states[name], self.records.load(name)
-            running = str(record.get("running") or "")
-            stale = running != manifest["hash"] and (
-                not running
-                or ownership.reload_for(
-                    self._manifest_of(running[:SHORT]).get("files", {}), manifest["files"], name
-                )
-                == "restart"
-            )
-            env_seen = record.get("env") == env_file.digest(self._env_content(name))
-            if not state.enabled or not (state.active or state.activating) or stale or not env_seen:
-                due.append(name)
-        return due
-
-    def _restart(self, manifest: Mapping[str, Any]) -> None:
-        if not self.settings.units:
-            return
-        due = self._to_restart(manifest)
+    def _restart(self, manifest: Mapping[str, Any], flips: bool) -> None:
+        due = self.gateways.due(manifest)
         if due:
-            missing = [
-                name for name, state in wizard_units.states(due, self.runner).items() if not state.loaded
-            ]
-            if missing:
-                raise HomeError(
-                    f"{wizard_units.unit_of(missing[0])} does not exist; the role hermes_agent makes it"
-                )
-            wizard_units.enable_and_restart(due, self.runner)
+            if flips and not self._still_armed():
+                raise HomeError("the window was over before the gateways were restarted")
+            self.gateways.restart(due)
             self.result.changed = True
             self.result.restarted = due
-        self._check_health()
-        for name in self.names:
-            self.records.save(name, running=manifest["hash"], env=env_file.digest(self._env_content(name)))
+        limit = self.settings.health_timeout_s
+        if flips:
+            left = float(release_guard.state(self.settings)["left_s"])
+            limit = release_guard.health_limit(left, self.window_s, limit)
+        self.result.health = self.gateways.well(manifest, limit)
 
-    def _gateways(self) -> dict[str, tuple[int, str]]:
-        gateways = {}
-        for agent in self.wanted.agents:
-            key = (self.wanted.secrets.get(str(agent["name"])) or {}).get("API_SERVER_KEY", "")
-            if key:
-                gateways[str(agent["name"])] = (int(agent.get("api_port") or 8642), str(key))
-        return gateways
-
-    def _check_health(self) -> None:
-        self.result.health = wizard_units.wait_healthy(self._gateways(), self.settings.health_timeout_s)
-        ill = {name: answer["reason"] for name, answer in self.result.health.items() if not answer["ok"]}
-        if ill:
-            name, reason = next(iter(sorted(ill.items())))
-            raise HomeError(
-                f"{name}: the gateway is not well after {self.settings.health_timeout_s:.0f} s: {reason}"
-            )
+    def _still_armed(self) -> bool:
+        return guard.still_armed(
+            self.settings.record_dir, release_guard.GUARD_ID, guard.boot_time(), guard.boot_id()
+        )
 
     # --- undo
 
-    def _undo_record(self, before: str) -> dict[str, Any]:
-        """How to get back, as data: whoever holds it needs no memory of this run."""
-        return {
-            "schema": 1,
-            "from": before,
-            "to": self.result.release,
-            "agents": self.wanted.agents,
-            "env": {name: read(self._env_path(name)) is not None for name in self.names},
-            "env_changed": [
-                name for name in self.names if read(self._env_path(name)) != self._env_content(name)
-            ],
-            "fleet": text_of(read(os.path.join(self.settings.config_dir, FLEET))),
-        }
-
-    def _give_up(self, undo: Mapping[str, Any], reason: str) -> None:
+    def _give_up(self, reason: str) -> None:
         """Go back after a failure behind the flip, then end the run with the reason."""
-        if undo["from"] == undo["to"] and not undo["env_changed"]:
-            # Nothing was flipped: there is no older state that would be better.
-            raise DeployError(reason, rolled_back=False, **self._summary())
+        record_dir = self.settings.record_dir
         try:
-            self.take_back(undo)
-        except (ReleaseError, HomeError, wizard_units.UnitError, OSError) as error:
+            record = guard.undo_now(record_dir, release_guard.GUARD_ID, f"the deploy failed: {reason}")
+        except guard.GuardError:
+            # The window was over and the guard was faster.
+            record = guard.last_outcome(record_dir, release_guard.GUARD_ID) or {}
+        failed = [step for step in record.get("steps", []) if not step["ok"]]
+        words = "; ".join(str(step["detail"]) for step in failed)
+        if record.get("phase") != guard.UNDONE or any(not _of_units(step) for step in failed):
+            words = words or "the guard has no record of it"
             raise DeployError(
-                f"{reason}; going back failed as well: {error}", rolled_back=False, **self._summary()
-            ) from None
-        raise DeployError(
-            f"{reason}; this host is back on release {undo['from'] or '(none)'}",
-            rolled_back=True,
-            **self._summary(),
-        )
+                f"{reason}; going back failed as well: {words}", rolled_back=False, **self._summary()
+            )
+        back = f"this host is back on release {release.current_name(self.settings.root) or '(none)'}"
+        if words:
+            back += f", and there too: {words}"
+        raise DeployError(f"{reason}; {back}", rolled_back=True, **self._summary())
 
     def _summary(self) -> dict[str, Any]:
         public = self.result.public()
@@ -322,47 +410,6 @@ class Deploy:
             for key in ("release", "previous", "changed_paths", "restarted", "health", "drift")
         }
 
-    def take_back(self, undo: Mapping[str, Any]) -> None:
-        """Carry out an undo record: the link, env files, homes and units of the release before."""
-        root = self.settings.root
-        for name in undo["env_changed"]:
-            path = self._env_path(name)
-            previous = read(f"{path}.prev")
-            account = hermes_home.account(name)
-            if undo["env"][name] and previous is not None and account is not None:
-                release.write_file(path, previous, 0o640, **owner(0, account.gid))
-            elif not undo["env"][name]:
-                unlink(path)
-        fleet = os.path.join(self.settings.config_dir, FLEET)
-        if undo["fleet"]:
-            release.write_file(fleet, undo["fleet"].encode("utf-8"), 0o644)
-        else:
-            unlink(fleet)
-        release.flip(root, str(undo["from"]))
-        manifest = self._manifest_of(str(undo["from"]))
-        # The newer release's directory answers for Hermes where the older one holds nothing.
-        back = os.path.join(root, release.RELEASES, str(undo["from"] or undo["to"]))
-        known = [agent for agent in undo["agents"] if agent["name"] in manifest.get("agents", [])]
-        for agent in undo["agents"]:
-            account = hermes_home.account(str(agent["name"]), str(agent.get("home") or ""))
-            if account is None:
-                continue
-            if agent in known:
-                self.home_work.settle(account.name, manifest, back, account)
-            else:
-                self.home_work.clear(account, back)
-        if self.settings.units:
-            wizard_units.disable(
-                [str(agent["name"]) for agent in undo["agents"] if agent not in known], self.runner
-            )
-            names = [str(agent["name"]) for agent in known if str(agent["name"]) in self.result.restarted]
-            wizard_units.enable_and_restart(names, self.runner)
-            for name in names:
-                self.records.save(
-                    name, running=manifest["hash"], env=env_file.digest(read(self._env_path(name)) or b"")
-                )
-        unlink(os.path.join(root, UNDO))
-
     # --- leaving
 
     def _gone(self, old: Mapping[str, Any]) -> list[str]:
@@ -370,27 +417,32 @@ class Deploy:
         known = {*old.get("agents", []), *self.records.names()}
         return sorted(known - set(self.names))
 
-    def _retire(self, old: Mapping[str, Any]) -> None:
+    def _retire(self, gone: list[str]) -> None:
         """An agent without a managed layer must not run: Hermes would take its absence for permission."""
-        for name in self._gone(old):
+        for name in gone:
             self.result.changed = True
             self.result.retired.append(name)
             if self.settings.units:
                 wizard_units.disable([name], self.runner)
-            account = hermes_home.account(name)
-            if account is not None and os.path.isdir(account.home):
-                self.home_work.clear(account, release.release_dir(self.settings.root, self.wanted.digest))
-            for path in (self._env_path(name), f"{self._env_path(name)}.prev", self.records.path(name)):
-                unlink(path)
+            with self._step(True):
+                account = hermes_home.account(name)
+                if account is not None and os.path.isdir(account.home):
+                    self.home_work.clear(account, release.release_dir(self.settings.root, self.wanted.digest))
+                self.records.forget(name)
+                if not self.wanted.kept:
+                    # Who goes back by hand may want to come forward again, with the secrets as they are.
+                    unlink(self._env_path(name))
 
     def _finish(self, before: str) -> None:
         root = self.settings.root
-        unlink(os.path.join(root, UNDO))
         if before != self.result.release:
-            write_json(os.path.join(root, "previous.json"), {"schema": 1, "release": before}, 0o644)
+            with self._step(True):
+                write_json(os.path.join(root, PREVIOUS), {"schema": 1, "release": before}, 0o644)
         running = {str(self.records.load(name).get("running") or "")[:SHORT] for name in self.names}
-        last = str((read_json(os.path.join(root, "previous.json")) or {}).get("release", ""))
-        self.result.pruned = release.prune(root, self.settings.keep, {self.result.release, last, *running})
+        # The one before is the last good one: what is current now was not confirmed by anybody yet.
+        last = str((read_json(os.path.join(root, PREVIOUS)) or {}).get("release", ""))
+        protected = {self.result.release, before, last, *running}
+        self.result.pruned = release.prune(root, self.settings.keep, protected, self.settings.young_s)
 
     def absent(self) -> Result:
         """Take away what we put on this host. Homes keep everything that is not ours."""
@@ -411,12 +463,17 @@ class Deploy:
         self.result.retired = sorted(known)
         if self.settings.check_mode:
             return self.result
-        with release.locked(root):
-            self._remove_all(sorted(known), before)
-        for path in (".lock", STATE, release.RELEASES, ""):
+        try:
+            with release_lock.locked(root, self.settings.owner, self._guarded()) as lock:
+                self.result.lock_broken = lock.broken
+                self._remove_all(sorted(known), before)
+        except release_lock.HeldError as error:
+            self.result.held = str(error)
+            return self.result
+        for path in (release_lock.LOCK, STATE, release.RELEASES, ""):
             full = os.path.join(root, path) if path else root
             with contextlib.suppress(OSError):
-                os.unlink(full) if path == ".lock" else os.rmdir(full)
+                os.unlink(full) if path == release_lock.LOCK else os.rmdir(full)
         with contextlib.suppress(OSError):
             os.rmdir(os.path.join(self.settings.config_dir, "agents"))
         return self.result
@@ -429,16 +486,13 @@ class Deploy:
             account = hermes_home.account(name, self.homes.get(name, ""))
             if account is not None and os.path.isdir(account.home):
                 self.home_work.clear(account, os.path.join(root, release.RELEASES, before))
-            for path in (self._env_path(name), f"{self._env_path(name)}.prev", self.records.path(name)):
+            for path in (self._env_path(name), self.records.path(name)):
                 unlink(path)
         release.flip(root, "")
-        for path in (
-            os.path.join(self.settings.config_dir, FLEET),
-            os.path.join(root, UNDO),
-            f"{root}/previous.json",
-        ):
+        for path in (os.path.join(self.settings.config_dir, FLEET), os.path.join(root, PREVIOUS)):
             unlink(path)
         release.prune(root, 0, set())
+        release_guard.remove_programs(self.settings.lib_dir)
 
     # --- prediction
 
@@ -469,7 +523,7 @@ class Deploy:
         if fleet != self._fleet_content():
             self._note_fleet(fleet, self._fleet_content())
         if self.settings.units:
-            self.result.restarted = self._to_restart(manifest)
+            self.result.restarted = self.gateways.due(manifest)
         self.result.retired = self._gone(old)
         self.result.changed = self.result.changed or bool(self.result.restarted or self.result.retired)
         return self.result
@@ -496,6 +550,11 @@ class Deploy:
             self.result.diff.append(diff_of(path, was, now))
 
 
+def _of_units(step: Mapping[str, Any]) -> bool:
+    """Whether a step of an undo only restarted and asked the units."""
+    return step["do"] == "run" and f" {release_undo.UNITS} " in str(step["what"])
+
+
 def from_parameters(
     params: Mapping[str, Any], check_mode: bool, diff_mode: bool
 ) -> tuple[bool, dict[str, Any]]:
@@ -504,8 +563,12 @@ def from_parameters(
         root=params["release_root"],
         hermes_root=params["hermes_root"],
         config_dir=params["config_dir"],
+        record_dir=params["record_dir"],
         keep=params["keep"],
         health_timeout_s=params["health_timeout_s"],
+        window_s=params["window_s"],
+        drain_s=params["drain_s"],
+        owner=params["owner"],
         units=params["manage_units"],
         check_mode=check_mode,
         diff_mode=diff_mode,
@@ -521,16 +584,17 @@ def from_parameters(
         }
         for agent in agents
     }
-    deploy = Deploy(settings, Wanted(params["wanted"], agents, secrets, params["fleet_json"]))
+    kept = params["release"] or ""
+    deploy = Deploy(settings, Wanted(params["wanted"], agents, secrets, params["fleet_json"], kept))
     try:
         if params["state"] == "absent":
             return False, deploy.absent().public()
-        if not params["wanted"]:
+        if not (params["wanted"] or kept):
             return True, {"msg": "no release was named; this module is run through its action plugin"}
         return False, deploy.run(params["archive"] or "").public()
     except DeployError as error:
         return True, {"msg": str(error), **error.details}
-    except (ReleaseError, HomeError, wizard_units.UnitError) as error:
+    except (ReleaseError, HomeError, wizard_units.UnitError, guard.GuardError) as error:
         return True, {"msg": str(error)}
     except OSError as error:
         return True, {"msg": f"{error.filename or settings.root}: {error.strerror}"}

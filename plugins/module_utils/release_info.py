@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import hermes_home, release
-from .release_state import Records, Settings, read_json
+from . import release, release_drift
+from .release_state import Settings, read_json
 
 
 def info(settings: Settings) -> dict[str, Any]:
@@ -28,25 +28,6 @@ def info(settings: Settings) -> dict[str, Any]:
                 "files": len(manifest["files"]),
             }
         )
-    directory = os.path.join(root, release.RELEASES, current)
-    found = release.drift(directory) if current else []
-    records = Records(root)
-    manifest = release.load_manifest(directory) if current else {}
-    for name in manifest.get("agents", []):
-        account = hermes_home.account(name)
-        if account is None or not os.path.isdir(account.home):
-            found.append({"agent": name, "path": f"/home/{name}", "problem": "no account or no home"})
-            continue
-        record = records.load(name)
-        seen = hermes_home.look(account, hermes_home.plan_for(manifest, name, account.home, root, record))
-        for problem, names in (("link missing", seen["link"]), ("link edited", seen["keep"] + seen["drift"])):
-            found += [{"agent": name, "path": f"{account.home}/{one}", "problem": problem} for one in names]
-        found += [
-            {"agent": name, "path": "cron", "problem": f"job {one} edited"} for one in seen["cron_edits"]
-        ]
-        if not seen["cron_edits"]:
-            found += [
-                {"agent": name, "path": "config.yaml", "problem": one} for one in record.get("edited") or []
-            ]
+    found = [one.public() for one in release_drift.find(settings)]
     previous = str((read_json(os.path.join(root, "previous.json")) or {}).get("release", ""))
     return {"current": current, "previous": previous, "releases": listed, "drift": found}

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import release
+from . import guard, release
 
 STATE = "state"
+FLEET = "fleet.json"
 DIFF_LIMIT = 64 * 1024
 
 
@@ -34,21 +35,34 @@ class Settings:
     root: str = "/opt/timmy"
     hermes_root: str = "/opt/hermes"
     config_dir: str = "/etc/timmy"
+    record_dir: str = guard.RECORD_DIR
+    lib_dir: str = "/usr/local/lib/timmy"
     keep: int = 5
+    young_s: float = 600
     health_timeout_s: float = 90
+    window_s: float = 60
+    drain_s: float = 0
+    ask_timeout_s: float = 120
     units: bool = True
+    owner: str = ""
+    timer: guard.Timer = guard.systemd_timer
     check_mode: bool = False
     diff_mode: bool = False
 
 
 @dataclass
 class Wanted:
-    """What the controller asks for."""
+    """What the controller asks for.
+
+    With `kept` it is a release that this host still has, by its short name or "previous"; env files and
+    fleet.json then stay as they are.
+    """
 
     digest: str
     agents: list[dict[str, Any]]
     secrets: Mapping[str, Mapping[str, str]]
     fleet: Mapping[str, Any]
+    kept: str = ""
 
 
 @dataclass
@@ -57,6 +71,11 @@ class Result:
 
     changed: bool = False
     need_archive: bool = False
+    held: str = ""
+    lock_broken: str = ""
+    draining: dict[str, int] = field(default_factory=dict)
+    armed: bool = False
+    left_s: float = 0.0
     release: str = ""
     previous: str = ""
     paths: dict[str, list[str]] = field(default_factory=dict)
@@ -119,6 +138,11 @@ class Records:
     def forget(self, name: str) -> None:
         """Drop the record of an agent."""
         unlink(self.path(name))
+
+
+def env_path(settings: Settings, name: str) -> str:
+    """Where the env file of an agent lives."""
+    return os.path.join(settings.config_dir, "agents", f"{name}.env")
 
 
 def write_json(path: str, data: Any, mode: int = 0o600) -> None:

@@ -93,6 +93,38 @@ def disable(agents: list[str], runner: Runner = run) -> None:
         runner(["systemctl", "disable", "--now", "--quiet", unit_of(agent)])
 
 
+def leave_at_boot(agents: list[str], runner: Runner = run) -> None:
+    """Keep units from starting in a boot that is under way; waiting for them would never end."""
+    for agent in agents:
+        runner(["systemctl", "disable", "--no-reload", "--quiet", unit_of(agent)])
+        runner(["systemctl", "--no-block", "stop", unit_of(agent)])
+
+
+def limits(agents: list[str], runner: Runner = run) -> tuple[float, float]:
+    """The longest stop and start, in seconds, that systemd grants one of these units."""
+    longest = {"TimeoutStopUSec": 0.0, "TimeoutStartUSec": 0.0}
+    if agents:
+        _code, output = runner(["systemctl", "show", "-p", ",".join(longest), *map(unit_of, agents)])
+        for line in output.splitlines():
+            name, _sign, value = line.partition("=")
+            if name in longest:
+                longest[name] = max(longest[name], seconds(value))
+    return longest["TimeoutStopUSec"], longest["TimeoutStartUSec"]
+
+
+def seconds(text: str) -> float:
+    """A time span as systemd writes it, such as `1min 30s`; infinite where it is no such span."""
+    units = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+    total = 0.0
+    for word in text.split():
+        number = word.rstrip("abcdefghijklmnopqrstuvwxyz")
+        unit = word[len(number) :]
+        if not number.replace(".", "", 1).isdigit() or unit not in units:
+            return float("inf")
+        total += float(number) * units[unit]
+    return total
+
+
 def ask_health(port: int, key: str, timeout_s: float = 5) -> dict[str, Any]:
     """One look at a gateway's own readiness report."""
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
@@ -152,4 +184,25 @@ def wait_healthy(
                 answers[agent] = ask(port, key)
         if all(answers[agent]["ok"] for agent in gateways) or clock() - begin >= timeout_s:
             return answers
+        sleep(_STEP_S)
+
+
+def wait_idle(
+    gateways: Mapping[str, tuple[int, str]],
+    timeout_s: float,
+    *,
+    ask: Callable[[int, str], dict[str, Any]] = ask_health,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, int]:
+    """Turns under way in each gateway when the time is over, {} once there are none.
+
+    One that does not answer has none that waiting could save.
+    """
+    begin = clock()
+    while True:
+        turns = {agent: ask(port, key).get("active_agents") for agent, (port, key) in gateways.items()}
+        busy = {agent: count for agent, count in turns.items() if isinstance(count, int) and count > 0}
+        if not busy or clock() - begin >= timeout_s:
+            return busy
         sleep(_STEP_S)

@@ -16,8 +16,12 @@ description:
   - Afterwards the homes of the agents are brought to the release as the agents themselves, which means links,
     files that are seeded once, keys of the home's configuration, and cron jobs. What Hermes or an agent wrote
     there stays.
-  - Only gateways that need it are restarted. If one of them is not well after O(health_timeout_s), the host
-    goes back to the release before and the task fails.
+  - Only gateways that need it are restarted.
+  - From the flip on the guard of the host holds the way back. The release counts when each gateway is well
+    and the controller has said so over a connection that it made after the flip. Otherwise the host takes
+    link, env files, homes and units back by itself, also when it restarts in between, and the task fails.
+  - Where turns are under way in a gateway that has to restart, they get O(drain_s) before that window begins.
+  - One deploy at a time works on a host. Another waits, and takes over from one that will not come back.
   - An unchanged host costs one round trip.
 options:
   state:
@@ -27,6 +31,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  release:
+    description:
+      - A release that this host still keeps, by the name of its directory or the beginning of it, to go to
+        instead of what the overlay says. V(previous) is the one that was active before.
+      - Its Hermes comes with it. Env files and C(fleet.json) stay as they are.
+    type: str
   overlay_dir:
     description:
       - Directory of the overlay on the controller.
@@ -89,6 +99,28 @@ options:
     description: Where C(fleet.json) and the env files live on the host.
     type: path
     default: /etc/timmy
+  window_s:
+    description:
+      - How long a flip may stay unconfirmed, in seconds, at most 60.
+      - It is shorter where the stop and start limits of the units that restart, and 30 seconds, are less.
+    type: float
+    default: 60.0
+  drain_s:
+    description: How long turns that are under way may take before their gateway restarts, in seconds.
+    type: float
+    default: 0.0
+  lock_wait_s:
+    description: How long to wait for another deploy on the same host, in seconds.
+    type: float
+    default: 300.0
+  record_dir:
+    description: Directory of the guard's records.
+    type: path
+    default: /var/lib/timmy-guard
+  owner:
+    description: Who holds the deploy lock. Set by the action plugin.
+    type: str
+    default: ""
   wanted:
     description: The hash of the wanted release. Set by the action plugin.
     type: str
@@ -134,6 +166,10 @@ EXAMPLES = r"""
     secrets:
       ezra:
         API_SERVER_KEY: "{{ vault_ezra_api_key }}"
+
+- name: Go back to the release before
+  timmy.config.sidecar_release:
+    release: previous
 
 - name: Take it all away again
   timmy.config.sidecar_release:
@@ -211,6 +247,11 @@ health:
   returned: success
   type: dict
   sample: {"ezra": {"ok": true, "version": "0.19.0"}}
+confirmed:
+  description: Whether the flip was accepted over a new connection.
+  returned: when something was flipped
+  type: bool
+  sample: true
 need_archive:
   description: Whether the host lacks the release. Only the action plugin sees it true.
   returned: success
@@ -224,7 +265,7 @@ problems:
   sample: ["ezra: config.yaml: agent.max_turn: Hermes does not know this key; did you mean agent.max_turns?"]
 rolled_back:
   description: Whether the host is back on the release before.
-  returned: when a gateway was not well
+  returned: when a flip was not confirmed
   type: bool
   sample: true
 """
@@ -252,6 +293,12 @@ def main() -> None:
             "release_root": {"type": "path", "default": "/opt/timmy"},
             "hermes_root": {"type": "path", "default": "/opt/hermes"},
             "config_dir": {"type": "path", "default": "/etc/timmy"},
+            "release": {"type": "str"},
+            "window_s": {"type": "float", "default": 60.0},
+            "drain_s": {"type": "float", "default": 0.0},
+            "lock_wait_s": {"type": "float", "default": 300.0},
+            "record_dir": {"type": "path", "default": "/var/lib/timmy-guard"},
+            "owner": {"type": "str", "default": ""},
             "wanted": {"type": "str", "default": ""},
             "fleet_json": {"type": "dict", "default": {}},
             "archive": {"type": "path"},

@@ -12,12 +12,18 @@ author:
   - timmy-config authors (@timmy-config)
 description:
   - Reads the releases of a host, which one is active, and what somebody changed though it is ours.
+  - The drift is what C(timmy drift) lists on the host. A key is looked up with Hermes' own interpreter, and
+    only where the home's configuration is not as the last deploy left it.
   - Never changes anything.
 options:
   release_root:
     description: Where releases live on the host.
     type: path
     default: /opt/timmy
+  config_dir:
+    description: Where C(fleet.json) and the env files live on the host.
+    type: path
+    default: /etc/timmy
 extends_documentation_fragment:
   - timmy.config.attributes
   - timmy.config.attributes.platform
@@ -67,13 +73,24 @@ releases:
       agents: [ezra]
       files: 178
 drift:
-  description: Files, links, keys and jobs of ours that somebody changed.
+  description:
+    - Files, links, keys, cron jobs and settings of ours that somebody changed. A key or job is C(path#name).
+    - C(problem) is a short word and C(detail) one line. Values that might be secret are masked, and of an
+      env file there are names only.
+    - C(held_by) is the Unix user who owns the path now; C(since) its time, or of what is gone that of its
+      folder.
   returned: always
   type: list
   elements: dict
   sample:
-    - path: skills/triage/SKILL.md
+    - path: /home/ezra/.hermes/config.yaml#code_execution.mode
+      kind: key
       problem: edited
+      detail: is "strict", ours is "project"
+      owner_class: merged
+      agent: ezra
+      held_by: ezra
+      since: 1767225600.0
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -83,12 +100,16 @@ from ansible_collections.timmy.config.plugins.module_utils import release_info, 
 def main() -> None:
     """One reading of the host."""
     module = AnsibleModule(
-        argument_spec={"release_root": {"type": "path", "default": "/opt/timmy"}},
+        argument_spec={
+            "release_root": {"type": "path", "default": "/opt/timmy"},
+            "config_dir": {"type": "path", "default": "/etc/timmy"},
+        },
         supports_check_mode=True,
     )
-    module.exit_json(
-        changed=False, **release_info.info(release_state.Settings(root=module.params["release_root"]))
+    settings = release_state.Settings(
+        root=module.params["release_root"], config_dir=module.params["config_dir"]
     )
+    module.exit_json(changed=False, **release_info.info(settings))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # verb: (module, function, one line of help)
 COMMANDS = {
     "status": ("timmy.report.status", "command", "each wizard on this host: agent, release, gateway, unit"),
+    "drift": ("timmy.report.drift", "command", "what somebody changed here though it is ours; settle it"),
     "ask": ("timmy.ask", "command", "run one headless Hermes and judge it by its usage file"),
     "version": ("timmy.report.version", "command", "the version of timmy, of the release and of Hermes"),
 }

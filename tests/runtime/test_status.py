@@ -153,7 +153,22 @@ def test_all_is_well() -> None:
     assert answer.lines == (
         "bezal: release abc, Hermes 0.19.0",
         "  Bezalel (bezalel): gateway ok, seen 2 s ago, heartbeat 12 s ago; unit active (running)",
+        "  no drift",
     )
+
+
+@pytest.mark.parametrize(
+    ("drifted", "reason", "line"),
+    [
+        (1, "", "  drift: 1 path or key of ours changed here; timmy drift lists them"),
+        (3, "", "  drift: 3 paths or keys of ours changed here; timmy drift lists them"),
+        (None, "only root can see it", "  drift unknown: only root can see it"),
+    ],
+)
+def test_drift_is_one_line_and_no_problem(drifted: int | None, reason: str, line: str) -> None:
+    answer = status.describe(replace(FACTS, drifted=drifted, drift_unknown=reason))
+    assert (answer.exit_code, answer.lines[-1]) == (0, line)
+    assert answer.data["drift"] == {"count": drifted, "reason": reason}
 
 
 FAILED_UNIT = units.Unit(BEZALEL.unit, "loaded", "failed", "failed", "exit-code", 5)
@@ -186,7 +201,8 @@ def test_each_problem_is_one_line_and_exit_1(facts: status.Facts, told: str) -> 
 
 def test_the_keys_of_the_json_are_pinned() -> None:
     data = status.describe(FACTS).data
-    assert set(data) == {"host", "release", "wizards", "strays", "unread"}
+    assert set(data) == {"host", "release", "wizards", "strays", "unread", "drift"}
+    assert set(data["drift"]) == {"count", "reason"}
     (row,) = data["wizards"]
     assert set(row) == {"name", "display_name", "gateway", "unit"}
     wanted = {"state", "reason", "age_s", "hermes_version", "active_agents", "heartbeat_age_s"}

@@ -15,7 +15,7 @@ from timmy import settings
 from timmy.answer import Answer
 from timmy.args import Parser
 from timmy.files import read_foreign
-from timmy.report import release
+from timmy.report import drift, release
 from timmy.watch import health, units
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ class WizardFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that was found on this host; `strays` None: the group does not exist."""
+    """All that was found on this host; `strays` None: the group does not exist.
+
+    `drifted` is the number of our paths and keys that somebody changed, None where `drift_unknown` says why
+    nobody counted them.
+    """
 
     host: str
     release: release.Release
@@ -49,6 +53,8 @@ class Facts:
     strays: tuple[str, ...] | None
     unread: tuple[str, ...]
     now: float
+    drifted: int | None = 0
+    drift_unknown: str = ""
 
 
 def _unit_problem(unit: units.Unit) -> str | None:
@@ -100,6 +106,16 @@ def _row(one: WizardFacts, now: float) -> dict[str, Any]:
     }
 
 
+def drift_line(facts: Facts) -> str:
+    """Return the one line on drift. It is no problem by itself: nothing of it was lost or undone."""
+    if facts.drifted is None:
+        return f"drift unknown: {facts.drift_unknown}"
+    if not facts.drifted:
+        return "no drift"
+    plural = "" if facts.drifted == 1 else "s"
+    return f"drift: {facts.drifted} path{plural} or key{plural} of ours changed here; timmy drift lists them"
+
+
 def describe(facts: Facts) -> Answer:
     """Return the facts as an answer: exit 0 when all is well, 1 otherwise."""
     live, found = facts.release, problems(facts)
@@ -109,6 +125,7 @@ def describe(facts: Facts) -> Answer:
         "wizards": [_row(one, facts.now) for one in facts.wizards],
         "strays": None if facts.strays is None else list(facts.strays),
         "unread": list(facts.unread),
+        "drift": {"count": facts.drifted, "reason": facts.drift_unknown},
     }
     hermes_version = live.hermes_version or "unknown"
     lines = [f"{facts.host}: release {live.id or 'unknown'}, Hermes {hermes_version}"]
@@ -120,6 +137,7 @@ def describe(facts: Facts) -> Answer:
         )
     if not facts.wizards:
         lines.append("  no wizard lives here")
+    lines.append(f"  {drift_line(facts)}")
     return Answer(data, tuple(lines), found, 1 if found else 0)
 
 
@@ -167,6 +185,7 @@ def _look_at(wizard: settings.Wizard, env_dir: Path, context: Context) -> tuple[
 def gather(known: settings.Settings, env_dir: Path, context: Context) -> Facts:
     """Look at everything on this host once."""
     looked = [_look_at(wizard, env_dir, context) for wizard in known.wizards]
+    drifted, drift_unknown = drift.count(known, env_dir.parent)
     return Facts(
         host=known.host,
         release=release.read(known.release_root),
@@ -174,6 +193,8 @@ def gather(known: settings.Settings, env_dir: Path, context: Context) -> Facts:
         strays=strays(known),
         unread=tuple(path for _facts, unread in looked for path in unread),
         now=context.now(),
+        drifted=drifted,
+        drift_unknown=drift_unknown,
     )
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.timmy.config.plugins.action import sidecar_release
@@ -45,18 +45,35 @@ class Action(sidecar_release.ActionModule):
         )
         shell = SimpleNamespace(join_path=os.path.join, tmpdir="/remote/tmp")
         loader = DataLoader()
+        self.resets = 0
+        self.said: list[str] = []
+        self.commands: list[str] = []
+        self.replies: list[dict[str, Any] | Exception] = []
         super().__init__(
             task=task,
-            connection=SimpleNamespace(_shell=shell),
+            connection=SimpleNamespace(_shell=shell, reset=self._count_reset),
             play_context=SimpleNamespace(check_mode=False),
             loader=loader,
             templar=Templar(loader=loader),
             shared_loader_obj=None,
         )
 
+    def _count_reset(self) -> None:
+        self.resets += 1
+
     def _execute_module(self, **call: Any) -> dict[str, Any]:
-        self.calls.append(call["module_args"])
+        self.calls.append(dict(call["module_args"]))
         return self.answers.pop(0)
+
+    def _low_level_execute_command(self, command: str, **_more: Any) -> dict[str, Any]:
+        self.commands.append(command)
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def _say(self, _variables: Any, line: str) -> None:
+        self.said.append(line)
 
     def _make_tmp_path(self, *_args: Any) -> str:
         return "/remote/tmp"
@@ -85,6 +102,114 @@ def test_an_unchanged_host_costs_one_module_run_and_no_transfer() -> None:
     assert len(call["wanted"]) == 64
     assert "archive" not in call
     assert not {"overlay_dir", "model", "fleet"} & call.keys()
+
+
+ARMED = {"changed": True, "release": "new", "previous": "old", "armed": True, "left_s": 50.0}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"now": 0.0}
+
+    def sleep(seconds: float) -> None:
+        clock["now"] += seconds
+
+    monkeypatch.setattr(sidecar_release, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: clock["now"]))
+
+
+def confirmed_by(*replies: dict[str, Any] | Exception, **answer: Any) -> tuple[Action, dict[str, Any]]:
+    action = Action(ARGS, [{**ARMED, **answer}])
+    action.replies = list(replies)
+    return action, action.run(task_vars={"inventory_hostname": "hermes-vps"})
+
+
+def test_a_flip_is_confirmed_over_a_new_connection() -> None:
+    action, result = confirmed_by({"rc": 0})
+    assert (action.resets, len(action.calls)) == (1, 1)
+    assert action.commands[0].endswith("guard.py --dir /var/lib/timmy-guard confirm sidecar-release")
+    assert (result["confirmed"], result["changed"]) == (True, True)
+    assert not {"armed", "left_s", "failed"} & result.keys()
+
+
+def listed(**more: Any) -> dict[str, Any]:
+    return {
+        "rc": 0,
+        "stdout": json.dumps({"id": "sidecar-release", "clean": True, "why": "too late", **more}),
+    }
+
+
+def test_a_connection_that_comes_back_in_time_is_good_enough() -> None:
+    action, result = confirmed_by(AnsibleConnectionFailure("refused"), {"rc": 0})
+    assert (action.resets, result["confirmed"]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "clean", "part", "back"),
+    [
+        ("undone", True, "this host is back on release old", True),
+        ("undone", False, "failed in part", False),
+        ("unknown", True, "how it ended is unknown", False),
+    ],
+)
+def test_an_unconfirmed_flip_fails_with_the_reason(state: str, clean: bool, part: str, back: bool) -> None:
+    _action, result = confirmed_by(
+        {"rc": 1, "stderr": "guard: too late"}, listed(state="undoing"), listed(state=state, clean=clean)
+    )
+    assert (result["failed"], result["rolled_back"]) == (True, back)
+    assert "release new was not confirmed: too late" in result["msg"]
+    assert part in result["msg"]
+
+
+def test_no_new_connection_within_the_window_is_a_failure_with_its_reason() -> None:
+    refused: list[dict[str, Any] | Exception] = [AnsibleConnectionFailure("Connection refused")] * 5
+    _action, result = confirmed_by(*refused, listed(state="undone", why=""), left_s=4.0)
+    assert "no new connection to this host within the window (Connection refused)" in result["msg"]
+    assert result["failed"]
+
+
+def test_a_confirmation_whose_answer_was_lost_counts() -> None:
+    _action, result = confirmed_by({"rc": 1, "stderr": "nothing armed"}, listed(state="confirmed"))
+    assert result["confirmed"]
+    assert "failed" not in result
+
+
+def test_a_failed_deploy_is_not_confirmed() -> None:
+    action, result = confirmed_by(failed=True, msg="ill")
+    assert (action.commands, result["msg"]) == ([], "ill")
+
+
+def test_a_host_that_is_held_is_waited_for_and_said() -> None:
+    held = {"held": "ann@desk 7 x: at work on this host", "changed": False}
+    broken = "ann@desk 7 x: its process on this host is gone"
+    action, result = run(ARGS, held, held, {"changed": False, "lock_broken": broken})
+    assert [len(action.calls), len(action.said)] == [3, 2]
+    assert "for ann@desk 7 x: at work" in action.said[0]
+    assert result["warnings"] == [f"broke the deploy lock of {broken}"]
+    assert len({call["owner"] for call in action.calls}) == 1
+    _action, result = run({**ARGS, "lock_wait_s": 3}, held, held, held)
+    assert result["failed"]
+    assert "ann@desk" in result["msg"]
+
+
+def test_busy_agents_are_said_and_get_no_more_than_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = {"draining": {"ezra": 2}, "changed": False}
+    ticks = iter(range(0, 1000, 3))
+    clock = SimpleNamespace(sleep=lambda _seconds: None, monotonic=lambda: float(next(ticks)))
+    monkeypatch.setattr(sidecar_release, "time", clock)
+    action, result = run({**ARGS, "drain_s": 10}, busy, busy, {"changed": False})
+    assert [call["drain_s"] for call in action.calls] == sorted(
+        (call["drain_s"] for call in action.calls), reverse=True
+    )
+    assert action.calls[0]["drain_s"] == 10
+    assert action.calls[-1]["drain_s"] < 6
+    assert "ezra 2" in action.said[0]
+    assert "draining" not in result
+
+
+def test_going_back_renders_no_overlay() -> None:
+    action, _result = run({"release": "previous", "overlay_dir": "/nowhere"}, {"changed": False})
+    assert "wanted" not in action.calls[0]
+    assert action.calls[0]["release"] == "previous"
 
 
 def test_a_host_that_asks_gets_the_archive_and_the_same_arguments(tmp_path: Path) -> None:

@@ -174,12 +174,12 @@ def test_write_file_replaces_whole_and_follows_no_planted_link(tmp_path: Path) -
 _CHILD = """
 import sys
 sys.path[:0] = {path!r}
-from ansible_collections.timmy.config.plugins.module_utils import release
+from ansible_collections.timmy.config.plugins.module_utils import release, release_lock
 root, one, first, two, second = sys.argv[1:]
 print("ready", flush=True)
 while True:
     for archive, digest in ((one, first), (two, second)):
-        with release.locked(root):
+        with release_lock.locked(root):
             release.stage(archive, root, digest, hermes_root="/opt/hermes", config_dir="/etc/timmy")
             release.flip(root, digest[:16])
             release.prune(root, 0, {{digest[:16]}})

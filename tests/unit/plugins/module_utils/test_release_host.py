@@ -15,13 +15,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.timmy.config.plugins.module_utils import (
+    guard,
     hermes_home,
     home_merge,
     release,
     release_format,
+    release_guard,
     release_host,
     release_info,
+    release_lock,
     release_state,
+    release_undo,
     wizard_units,
 )
 
@@ -35,6 +39,7 @@ class Host:
         self.base = root
         self.running: dict[str, int] = {}
         self.well = True
+        self.bad = "none"
         self.problems: list[str] = []
         self.asked: list[str] = []
         self.secrets = {"ezra": {"API_SERVER_KEY": KEY}, "bezalel": {"API_SERVER_KEY": KEY}}
@@ -43,6 +48,10 @@ class Host:
         monkeypatch.setattr(hermes_home, "account", self.account)
         monkeypatch.setattr(hermes_home, "ask_hermes", self.ask)
         monkeypatch.setattr(wizard_units, "wait_healthy", self.health)
+        monkeypatch.setattr(wizard_units, "wait_idle", self.idle)
+        monkeypatch.setattr(guard, "run_argv", self.undo_step)
+        self.undone: list[str] = []
+        self.turns: dict[str, int] = {}
         monkeypatch.setattr(release_host, "owner", lambda _uid, _gid: {})
         monkeypatch.setattr(release_host, "owned_as", self.mode_is)
         python = root / "hermes/1.0/bin/python"
@@ -60,8 +69,14 @@ class Host:
         return hermes_home.Account(name, os.geteuid(), os.getegid(), tuple(os.getgroups()), path)
 
     def ask(
-        self, who: hermes_home.Account, _python: str, _managed: str, request: Mapping[str, Any]
+        self,
+        who: hermes_home.Account,
+        _python: str,
+        _managed: str,
+        request: Mapping[str, Any],
+        timeout_s: float = 120,
     ) -> dict[str, Any]:
+        assert timeout_s > 0
         self.asked.append(request["do"])
         if request["do"] == "prove":
             return {"problems": self.problems}
@@ -76,7 +91,19 @@ class Host:
         return {"config": config, "cron": {"record": {}, "changed": [], "edited": [], "taken": []}}
 
     def health(self, gateways: Mapping[str, Any], _timeout: float) -> dict[str, dict[str, Any]]:
-        return {name: {"ok": self.well, "reason": "told so"} for name in gateways}
+        well = self.well and self.current() != self.bad
+        return {name: {"ok": well, "reason": "told so"} for name in gateways}
+
+    def idle(self, gateways: Mapping[str, Any], _timeout: float) -> dict[str, int]:
+        return {name: count for name, count in self.turns.items() if name in gateways and count}
+
+    def undo_step(self, argv: list[str], _timeout: float = 30) -> tuple[int, str]:
+        """What the guard would run, in this process: its program is there, and its arguments are enough."""
+        assert argv[:2] == ["/usr/bin/python3", "-I"]
+        assert Path(argv[2]).parent == self.base / "lib"
+        assert Path(argv[2]).is_file()
+        self.undone.append(argv[3])
+        return release_undo.run(argv[3], json.loads(argv[4]), self.systemctl), ""
 
     def systemctl(self, argv: list[str]) -> tuple[int, str]:
         names = [word.split("@")[1].removesuffix(".service") for word in argv if "@" in word]
@@ -120,17 +147,40 @@ class Host:
             root=str(self.base / "timmy"),
             hermes_root=str(self.base / "hermes"),
             config_dir=str(self.base / "etc"),
+            record_dir=str(self.base / "guard"),
+            lib_dir=str(self.base / "lib"),
+            timer=guard.no_timer,
             **more,
         )
 
+    def confirm(self) -> None:
+        guard.confirm(str(self.base / "guard"), release_guard.GUARD_ID)
+
+    def window_over(self) -> list[dict[str, Any]]:
+        """What the guard's timer does at the end of the window."""
+        return guard.undo_due(str(self.base / "guard"), guard.boot_time() + 3600, guard.boot_id())
+
     def deploy(
-        self, packed: tuple[str, str], agents: tuple[str, ...] = ("ezra", "bezalel"), **more: Any
+        self,
+        packed: tuple[str, str],
+        agents: tuple[str, ...] = ("ezra", "bezalel"),
+        confirm: bool = True,
+        kept: str = "",
+        **more: Any,
     ) -> Any:
         listed = [{"name": name, "home": str(self.base / "home" / name), "api_port": 8642} for name in agents]
         secrets = {name: self.secrets[name] for name in agents}
-        wanted = release_state.Wanted(packed[1], listed, secrets, {"schema": 1, "agents": list(agents)})
+        fleet = {"schema": 1, "agents": list(agents)}
+        wanted = release_state.Wanted(packed[1], listed, secrets, fleet, kept)
         deploy = release_host.Deploy(self.settings(**more), wanted, self.systemctl)
-        return deploy.run(packed[0])
+        result = deploy.run(packed[0])
+        if confirm and result.armed:
+            self.confirm()
+        return result
+
+    def back(self, kept: str, **more: Any) -> Any:
+        """Go to a release that this host keeps."""
+        return self.deploy(("", ""), kept=kept, **more)
 
     def soul(self, name: str = "ezra") -> str:
         return os.readlink(self.base / "home" / name / ".hermes/SOUL.md")
@@ -147,6 +197,8 @@ class Host:
         for place in ("timmy", "etc", "home"):
             for folder, _folders, names in os.walk(self.base / place):
                 for name in names:
+                    if name == release_lock.LEASE:
+                        continue
                     full = os.path.join(folder, name)
                     content = os.readlink(full).encode() if os.path.islink(full) else Path(full).read_bytes()
                     found[os.path.relpath(full, self.base)] = (os.lstat(full).st_mode, content)
@@ -195,17 +247,20 @@ def test_a_skill_restarts_nothing_and_a_managed_key_only_its_agent(host: Host) -
     assert changed.restarted == ["ezra"]
 
 
-def test_a_secret_restarts_its_agent_and_the_old_file_is_kept(host: Host) -> None:
+def test_a_secret_restarts_its_agent_and_goes_back_with_the_flip(host: Host) -> None:
     packed = host.pack()
     host.deploy(packed)
     host.secrets["ezra"] = {"API_SERVER_KEY": KEY, "TELEGRAM_BOT_TOKEN": "canary-token"}
-    result = host.deploy(("", packed[1]), diff_mode=True)
+    result = host.deploy(("", packed[1]), diff_mode=True, confirm=False)
     assert result.env == {"ezra": ["TELEGRAM_BOT_TOKEN"]}
     assert result.restarted == ["ezra"]
     assert "canary" not in json.dumps(result.public())
-    kept = host.base / "etc/agents/ezra.env.prev"
-    assert "TELEGRAM" not in kept.read_text()
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    env = host.base / "etc/agents/ezra.env"
+    assert "TELEGRAM" in env.read_text()
+    host.window_over()
+    assert "TELEGRAM" not in env.read_text()
+    assert stat.S_IMODE(env.stat().st_mode) == 0o640
+    assert host.running == {"ezra": 3, "bezalel": 1}
 
 
 def test_a_refused_release_changes_nothing_that_is_active(host: Host) -> None:
@@ -224,11 +279,11 @@ def test_an_unhealthy_gateway_sends_the_host_back(host: Host) -> None:
     first = host.pack()
     host.deploy(first)
     before = host.picture()
-    host.well = False
     host.secrets["ezra"] = {"API_SERVER_KEY": KEY, "NEW": "value"}
     second = host.pack(
         **{"agents/ezra/managed/config.yaml": "{a: 2}\n", "agents/ezra/merged/config.json": '{"b": 2}'}
     )
+    host.bad = second[1][:16]
     with pytest.raises(release_state.DeployError, match=r"told so; this host is back on release") as caught:
         host.deploy(second)
     assert caught.value.details["rolled_back"] is True
@@ -236,8 +291,7 @@ def test_an_unhealthy_gateway_sends_the_host_back(host: Host) -> None:
     for path in ("etc/agents/ezra.env", "etc/fleet.json", "home/ezra/.hermes/config.yaml"):
         assert after[path] == before[path], path
     assert host.current() == first[1][:16]
-    assert host.running["ezra"] == 3
-    host.well = True
+    assert host.running == {"ezra": 3, "bezalel": 1}
     assert not _again(host, first).changed
 
 
@@ -310,7 +364,8 @@ def test_drift_is_reported_and_kept_while_what_is_gone_is_repaired(host: Host) -
     assert not again.changed
     assert again.drift == wanted
     seen = release_info.info(host.settings())["drift"]
-    assert {one["problem"] for one in seen} == {"edited", "link edited", "a.ours: edited"}
+    assert {one["problem"] for one in seen} == {"edited", "link edited"}
+    assert [one["path"].partition("#")[2] for one in seen if one["kind"] == "key"] == ["a.ours"]
 
 
 @pytest.mark.parametrize("blank", [True, False])
@@ -361,7 +416,8 @@ def test_a_run_that_was_killed_is_finished_by_the_next(
     host: Host, monkeypatch: pytest.MonkeyPatch, place: Any, name: str
 ) -> None:
     """Killed before a step that changes the host: the next run ends where an undisturbed one would."""
-    host.deploy(host.pack())
+    first = host.pack()
+    host.deploy(first)
     changes = {
         "agents/ezra/managed/config.yaml": "{a: 2}\n",
         "agents/ezra/merged/config.json": '{"b": 2}',
@@ -372,14 +428,21 @@ def test_a_run_that_was_killed_is_finished_by_the_next(
         patch.setattr(place, name, _killed)
         with pytest.raises(KeyboardInterrupt):
             host.deploy(second)
-    host.deploy(second)
+    # A flip that was armed is first taken back by the guard; until then the next run has to wait.
+    held = host.deploy(second)
+    if held.held:
+        assert "not confirmed yet" in held.held
+        assert [record["clean"] for record in host.window_over()] == [True]
+        assert host.current() == first[1][:16]
+        assert host.config() == {"_config_version": 33, "a": {"ours": 1}}
+        assert not host.deploy(("", first[1])).changed
+        host.deploy(second)
     assert host.current() == second[1][:16]
     assert host.config() == {"_config_version": 33, "b": 2}
-    assert host.running == {"ezra": 2 if name != "wait_healthy" else 3, "bezalel": 1}
+    assert host.running["bezalel"] == 1
     settled = host.deploy(("", second[1]))
     assert not settled.changed
     assert settled.drift == {}
-    assert not (host.base / "timmy/undo.json").exists()
 
 
 def _killed(*_args: Any, **_more: Any) -> None:
@@ -388,7 +451,7 @@ def _killed(*_args: Any, **_more: Any) -> None:
 
 def test_old_releases_go_and_the_running_one_and_the_one_before_stay(host: Host) -> None:
     for number in range(6):
-        host.deploy(host.pack(**{"skills/x/SKILL.md": f"{number}\n"}), keep=1)
+        host.deploy(host.pack(**{"skills/x/SKILL.md": f"{number}\n"}), keep=1, young_s=0)
     shown = release_info.info(host.settings())
     assert len(shown["releases"]) <= 4
     assert shown["current"] == host.current()
@@ -402,3 +465,124 @@ def test_a_value_that_an_env_file_cannot_hold_stops_before_anything_changes(host
         host.deploy(host.pack())
     assert "canary" not in str(caught.value)
     assert host.current() == ""
+
+
+def test_a_release_of_the_last_minutes_is_not_pruned(host: Host) -> None:
+    for number in range(4):
+        host.deploy(host.pack(**{"skills/x/SKILL.md": f"{number}\n"}), keep=0)
+    assert len(release_info.info(host.settings())["releases"]) == 4
+
+
+def test_an_unconfirmed_flip_goes_back_by_itself(host: Host) -> None:
+    first = host.pack()
+    host.deploy(first)
+    before = host.picture()
+    second = host.pack(
+        **{"agents/ezra/managed/config.yaml": "{a: 2}\n", "agents/ezra/merged/config.json": '{"b": 2}'}
+    )
+    result = host.deploy(second, confirm=False)
+    assert (result.armed, result.left_s > 20) == (True, True)
+    assert host.current() == second[1][:16]
+    host.window_over()
+    assert host.undone == ["homes", "units"]
+    assert host.current() == first[1][:16]
+    after = host.picture()
+    assert {
+        path: after[path] for path in before if "/state/" not in path and not path.startswith("timmy/state")
+    } == {path: before[path] for path in before if not path.startswith("timmy/state")}
+    assert host.running == {"ezra": 3, "bezalel": 1}
+
+
+def test_a_restart_of_the_host_inside_the_window_goes_back_without_waiting_for_units(host: Host) -> None:
+    host.deploy(host.pack())
+    host.deploy(host.pack(**{"agents/ezra/managed/config.yaml": "{a: 2}\n"}), confirm=False)
+    guard.undo_due(str(host.base / "guard"), guard.boot_time(), "another boot", everything=True)
+    assert host.undone == ["homes"]
+    assert host.running["ezra"] == 2
+    # Nobody knows what it runs with now, so the same release restarts it again.
+    assert host.deploy(host.pack(**{"agents/ezra/managed/config.yaml": "{a: 2}\n"})).restarted == ["ezra"]
+
+
+def test_an_agent_that_left_comes_back_with_the_release_before(host: Host) -> None:
+    host.deploy(host.pack())
+    before = host.picture()
+    result = host.deploy(host.pack(("ezra",)), agents=("ezra",), confirm=False)
+    assert result.retired == ["bezalel"]
+    host.window_over()
+    after = host.picture()
+    for path in (
+        "etc/agents/bezalel.env",
+        "home/bezalel/.hermes/SOUL.md",
+        "home/bezalel/.hermes/config.yaml",
+    ):
+        assert after[path] == before[path], path
+    assert "bezalel" in host.running
+
+
+def test_a_second_deploy_waits_until_the_first_is_confirmed(host: Host) -> None:
+    host.deploy(host.pack(), confirm=False, owner="one")
+    other = host.pack(**{"skills/y": "y"})
+    assert "one: its release is not confirmed yet" in host.deploy(other, owner="two").held
+    host.confirm()
+    assert host.deploy(other, owner="two").changed
+
+
+def test_busy_agents_are_waited_for_before_the_window(host: Host) -> None:
+    host.deploy(host.pack())
+    host.turns = {"ezra": 2}
+    packed = host.pack(**{"agents/ezra/managed/config.yaml": "{a: 2}\n"})
+    waits = host.deploy(packed, drain_s=60, owner="one")
+    assert (waits.draining, waits.armed) == ({"ezra": 2}, False)
+    assert host.current() != packed[1][:16]
+    assert "one: expected back" in host.deploy(packed, owner="two").held
+    # The controller used up its patience: the deploy goes on, turns or not.
+    assert host.deploy(packed, drain_s=1, owner="one").restarted == ["ezra"]
+
+
+def test_agents_that_do_not_restart_are_not_waited_for(host: Host) -> None:
+    host.deploy(host.pack())
+    host.turns = {"ezra": 2}
+    assert host.deploy(host.pack(**{"skills/y": "y"}), drain_s=60).changed
+
+
+def test_back_to_a_kept_release_and_forward_again(host: Host) -> None:
+    first, second = host.pack(), host.pack(**{"agents/ezra/merged/config.json": '{"b": 2}'})
+    host.deploy(first)
+    host.deploy(second)
+    env = (host.base / "etc/agents/ezra.env").read_bytes()
+    host.asked = []
+    result = host.back("previous")
+    assert (result.release, host.current()) == (first[1][:16], first[1][:16])
+    assert host.config() == {"_config_version": 33, "a": {"ours": 1}}
+    assert "prove" not in host.asked
+    assert (host.base / "etc/agents/ezra.env").read_bytes() == env
+    assert host.back("previous").release == second[1][:16]
+    assert host.back(first[1][:6]).release == first[1][:16]
+    assert not host.back(first[1][:16]).changed
+
+
+@pytest.mark.parametrize("wanted", ["previous", "abcdef", "../../etc", ""])
+def test_a_release_that_is_not_kept_is_refused(host: Host, wanted: str) -> None:
+    packed = host.pack()
+    host.deploy(packed)
+    with pytest.raises(release_state.DeployError, match=r"on record|is not kept on this host"):
+        host.back(wanted or packed[1][:3])
+    assert host.current() == packed[1][:16]
+
+
+def test_a_damaged_release_is_not_gone_back_to(host: Host) -> None:
+    first = host.pack()
+    host.deploy(first)
+    host.deploy(host.pack(**{"skills/y": "y"}))
+    (host.base / "timmy/releases" / first[1][:16] / "skills/x/SKILL.md").write_text("edited")
+    with pytest.raises(release_state.DeployError, match="is damaged here"):
+        host.back("previous")
+
+
+def test_going_back_can_itself_be_taken_back(host: Host) -> None:
+    host.deploy(host.pack())
+    second = host.pack(**{"agents/ezra/managed/config.yaml": "{a: 2}\n"})
+    host.deploy(second)
+    assert host.back("previous", confirm=False).armed
+    host.window_over()
+    assert host.current() == second[1][:16]

@@ -1,0 +1,386 @@
+# Copyright (c) 2026 the timmy-config authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drift on a host whose Hermes is the real one: found, settled, and repaired by the next deploy."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.timmy.config.plugins.action import sidecar_release
+
+from timmy import settings
+from timmy.core import (
+    guard,
+    hermes_home,
+    release,
+    release_drift,
+    release_format,
+    release_guard,
+    release_host,
+    release_state,
+    release_undo,
+)
+from timmy.core.release_format import ReleaseError
+from timmy.errors import NoPermission, UsageError
+from timmy.report import drift
+
+if TYPE_CHECKING:
+    from timmy.context import Context
+
+OVERLAY = Path(sidecar_release.COLLECTION) / "overlay"
+MODEL = {
+    "provider": "ollama",
+    "default": "gemma-4-31b-it",
+    "base_url": "http://127.0.0.1:11434/v1",
+    "context_length": 65536,
+}
+JOB = "morning-self-check"
+KEY = ["code_execution", "mode"]
+
+
+class Host:
+    """A host in a temporary directory, with one agent who is really this user, and no units."""
+
+    def __init__(self, base: Path, binary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.base = base
+        self.binary = binary
+        self.home = base / "home/ezra"
+        (self.home / ".hermes").mkdir(parents=True)
+        self.overlay = base / "overlay"
+        shutil.copytree(OVERLAY, self.overlay, symlinks=True)
+        monkeypatch.setattr(hermes_home, "account", self.account)
+        self.where = release_state.Settings(
+            root=str(base / "timmy"),
+            hermes_root=str(binary.parents[2]),
+            config_dir=str(base / "etc"),
+            record_dir=str(base / "guard"),
+            lib_dir=str(base / "lib"),
+            timer=guard.no_timer,
+            units=False,
+        )
+
+    def account(self, name: str, _home: str = "") -> hermes_home.Account:
+        groups = tuple(os.getgroups())
+        return hermes_home.Account(name, os.geteuid(), os.getegid(), groups, str(self.home))
+
+    def deploy(self, *, confirm: bool = True) -> release_state.Result:
+        """Render and deploy the overlay as it is now."""
+        where = self.where
+        fleet = [{"name": "ezra", "host": "hermes-vps", "home": str(self.home)}]
+        tree = sidecar_release.build(
+            Templar(loader=DataLoader()),
+            overlay_dir=str(self.overlay),
+            package_dir=os.path.join(sidecar_release.COLLECTION, "src", "timmy"),
+            agents=fleet,
+            fleet=fleet,
+            model=MODEL,
+            host="hermes-vps",
+            secrets={"ezra": {"API_SERVER_KEY": "0123456789abcdef"}},
+            hermes_version=self.binary.parents[1].name,
+            release_root=where.root,
+            hermes_root=where.hermes_root,
+            config_dir=where.config_dir,
+            timezone="UTC",
+        )
+        archive = self.base / "release.tar.gz"
+        archive.write_bytes(release_format.pack(tree.manifest, tree.files))
+        secrets = {"ezra": {"API_SERVER_KEY": "0123456789abcdef"}}
+        wanted = release_state.Wanted(tree.manifest["hash"], fleet, secrets, tree.fleet_json)
+        result = release_host.Deploy(where, wanted).run(str(archive))
+        if confirm and result.armed:
+            guard.confirm(where.record_dir, release_guard.GUARD_ID)
+        return result
+
+    def found(self) -> dict[str, release_drift.Finding]:
+        """The drift, by path below this host's directory."""
+        return {one.path.removeprefix(f"{self.base}/"): one for one in release_drift.find(self.where)}
+
+    def hermes(self, *argv: str) -> None:
+        environment = {**os.environ, "HOME": str(self.home), "HERMES_HOME": str(self.home / ".hermes")}
+        subprocess.run([self.binary, *argv], env=environment, check=True, capture_output=True, timeout=60)
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        data = json.loads((self.home / ".hermes/cron/jobs.json").read_text())
+        return {job["name"]: job for job in data["jobs"]}
+
+    def drop_job(self, name: str) -> None:
+        path = self.home / ".hermes/cron/jobs.json"
+        data = json.loads(path.read_text())
+        data["jobs"] = [job for job in data["jobs"] if job["name"] != name]
+        path.write_text(json.dumps(data))
+
+    def drop_key(self) -> None:
+        path = self.home / ".hermes/config.yaml"
+        lines = [line for line in path.read_text().splitlines() if line.strip() != "mode: project"]
+        path.write_text("\n".join(lines) + "\n")
+
+    def current(self) -> Path:
+        return Path(self.where.root, "current").resolve()
+
+    def spoil(self) -> dict[str, str]:
+        """Change one thing of each kind; returns path -> problem."""
+        release = self.current().relative_to(self.base)
+        (self.current() / "HEART").write_text("foreign files are not ours")
+        shared = self.current() / "agents/ezra/timmy/SOUL.md"
+        shared.write_text("worse")
+        only = self.current() / "bin/doors.txt"
+        only.unlink()
+        # Not SOUL.md: Hermes itself puts its own in the place of one that is gone.
+        (self.home / ".hermes/channel_aliases.json").unlink()
+        heart = self.home / ".timmy/HEART.md"
+        heart.unlink()
+        heart.write_text("my own heart")
+        self.hermes("config", "set", ".".join(KEY), "strict")
+        self.hermes("cron", "edit", JOB, "--prompt", "My own words.")
+        self.drop_job("weekly-memory-tidy")
+        return {
+            f"{release}/agents/ezra/timmy/SOUL.md": "edited",
+            f"{release}/bin/doors.txt": "missing",
+            "home/ezra/.hermes/channel_aliases.json": "link missing",
+            "home/ezra/.timmy/HEART.md": "link edited",
+            "home/ezra/.hermes/config.yaml#code_execution.mode": "edited",
+            f"home/ezra/.hermes/cron/jobs.json#{JOB}": "edited",
+            "home/ezra/.hermes/cron/jobs.json#weekly-memory-tidy": "removed",
+        }
+
+    def rewrite(self, name: str, old: str, new: str) -> None:
+        """Change a file of the overlay: `old` becomes `new`, or `new` is put at the end."""
+        text = (self.overlay / name).read_text()
+        assert old in text
+        (self.overlay / name).write_text(text.replace(old, new, 1) if old else text + new)
+
+    def settle(self, paths: list[str], *, adopt: bool = False) -> list[tuple[bool, str]]:
+        full = [f"{self.base}/{path}" for path in paths]
+        host = drift.Host(self.where, {})
+        return [(one.done, one.line) for one in drift.settle(host, *(([], full) if adopt else (full, [])))]
+
+
+@pytest.fixture
+def host(tmp_path: Path, hermes_binary: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    made = Host(tmp_path, hermes_binary, monkeypatch)
+    made.deploy()
+    return made
+
+
+def test_drift_is_found_and_restored(host: Host) -> None:
+    assert host.found() == {}
+    before = {
+        path: (host.current() / path).read_bytes() for path in ("bin/doors.txt", "agents/ezra/timmy/SOUL.md")
+    }
+    wanted = host.spoil()
+    found = host.found()
+    assert {path: one.problem for path, one in found.items()} == wanted
+    assert all(one.since is not None and one.since > time.time() - 600 for one in found.values())
+    key = found["home/ezra/.hermes/config.yaml#code_execution.mode"]
+    assert (key.detail, key.owner_class) == ('is "strict", ours is "project"', "merged")
+
+    doors = next(path for path in wanted if path.endswith("doors.txt"))
+    done = dict(zip(wanted, host.settle(list(wanted)), strict=True))
+    assert [path for path, (good, _line) in done.items() if not good] == [doors]
+    assert "next deploy has to send" in done[doors][1]
+    # The same soul stands for another door in the release, and that copy is good.
+    assert "agents/ezra/home/SOUL.md" in next(
+        line for _good, line in done.values() if "timmy/SOUL.md" in line
+    )
+    assert (host.current() / "agents/ezra/timmy/SOUL.md").read_bytes() == before["agents/ezra/timmy/SOUL.md"]
+    assert list(host.found()) == [doors]
+    assert (host.home / ".timmy/HEART.md.timmy-kept-1").read_text() == "my own heart"
+    assert host.jobs()[JOB]["prompt"] != "My own words."
+
+    (host.overlay / "skills/new").mkdir(parents=True)
+    (host.overlay / "skills/new/SKILL.md").write_text("---\nname: new\ndescription: Another one.\n---\n")
+    host.deploy()
+    assert host.found() == {}
+    shutil.rmtree(host.overlay / "skills/new")
+    old = host.current() / "bin/doors.txt"
+    old.write_text("worse")
+    assert host.settle([str(old.relative_to(host.base))])[0][0] is False
+    host.deploy()
+
+
+def test_a_damaged_file_comes_back_from_another_release(host: Host) -> None:
+    first = host.current()
+    (host.overlay / "skills/new").mkdir(parents=True)
+    (host.overlay / "skills/new/SKILL.md").write_text("---\nname: new\ndescription: Another one.\n---\n")
+    host.deploy()
+    file = host.current() / "bin/doors.txt"
+    when = file.stat().st_mtime
+    file.write_text("worse")
+    ((good, line),) = host.settle([str(file.relative_to(host.base))])
+    assert good
+    assert str(first / "bin/doors.txt") in line
+    assert file.read_bytes() == (first / "bin/doors.txt").read_bytes()
+    assert (file.stat().st_mtime, file.stat().st_mode & 0o777) == (when, 0o644)
+
+
+def test_the_next_deploy_of_an_equal_release_repairs_what_is_gone(host: Host) -> None:
+    (host.home / ".hermes/SOUL.md").unlink()
+    host.drop_key()
+    host.drop_job(JOB)
+    assert {one.problem for one in host.found().values()} == {"link missing", "deleted", "removed"}
+    before = host.current()
+    result = host.deploy()
+    assert host.current() == before
+    assert result.linked == {"ezra": [".hermes/SOUL.md"]}
+    assert sorted(result.merged["ezra"]) == ["config.yaml: code_execution.mode", f"cron {JOB}: created"]
+    assert result.drift == {}
+    assert host.found() == {}
+    assert not host.deploy().changed
+
+
+def test_a_deleted_key_comes_back_alone(host: Host) -> None:
+    host.drop_key()
+    (path,) = host.found()
+    assert host.settle([path])[0][0]
+    assert "mode: project" in (host.home / ".hermes/config.yaml").read_text()
+    assert host.found() == {}
+    assert not host.deploy().merged
+
+
+def test_what_is_adopted_is_quiet_and_says_the_line_for_the_overlay(host: Host) -> None:
+    wanted = host.spoil()
+    mine = [path for path in wanted if path.startswith("home/")]
+    done = host.settle(mine, adopt=True)
+    assert [good for good, _line in done] == [True] * len(mine)
+    lines = "\n".join(line for _good, line in done)
+    for word in (
+        'put into overlay/home-config.yaml: code_execution: {"mode": "strict"}',
+        "remove overlay/channel_directory.json",
+        "HEART.md into overlay/HEART.md",
+        "in the job morning-self-check of overlay/cron/*.yaml",
+        "remove the job weekly-memory-tidy from overlay/cron/*.yaml",
+    ):
+        assert word in lines
+    assert sorted(host.found()) == sorted(set(wanted) - set(mine))
+    refused = host.settle(sorted(set(wanted) - set(mine)), adopt=True)
+    assert [good for good, _line in refused] == [False, False]
+    # An equal release leaves all of it alone and says nothing of it.
+    before = {path: (host.home / path).read_bytes() for path in (".timmy/HEART.md", ".hermes/config.yaml")}
+    host.hermes("config", "set", "skills.inline_shell", "true")
+    before[".hermes/config.yaml"] = (host.home / ".hermes/config.yaml").read_bytes()
+    result = host.deploy()
+    assert (result.changed, list(result.drift)) == (False, ["release"])
+    assert {path: (host.home / path).read_bytes() for path in before} == before
+    assert not os.path.lexists(host.home / ".hermes/channel_aliases.json")
+    assert "weekly-memory-tidy" not in host.jobs()
+    assert host.jobs()[JOB]["prompt"] == "My own words."
+    # The overlay says something else: what was accepted is drift again, or comes back where it was gone.
+    for name, old, new in (
+        ("HEART.md", "", "More.\n"),
+        ("channel_directory.json", '"id": null', '"id": "-100123"'),
+        ("home-config.yaml", "mode: project", "mode: auto"),
+        ("cron/morning-self-check.yaml", "Check yourself", "Do check yourself"),
+        ("cron/weekly-memory-tidy.yaml", "Read your", "Read all your"),
+    ):
+        host.rewrite(name, old, new)
+    result = host.deploy()
+    assert sorted(result.drift["ezra"]) == [
+        ".timmy/HEART.md: no longer our link",
+        "code_execution.mode: edited",
+        f"cron {JOB}: prompt: edited",
+    ]
+    assert result.linked == {"ezra": [".hermes/channel_aliases.json"]}
+    assert result.merged == {"ezra": ["cron weekly-memory-tidy: created"]}
+    assert {path.removeprefix("home/ezra/") for path in host.found()} == {
+        ".timmy/HEART.md",
+        ".hermes/config.yaml#code_execution.mode",
+        f".hermes/cron/jobs.json#{JOB}",
+    }
+    assert (host.home / ".timmy/HEART.md").read_text() == "my own heart"
+
+
+def test_settings_are_known_by_name_after_a_deploy_and_not_after_an_undo(host: Host) -> None:
+    env, fleet = Path(host.where.config_dir, "agents/ezra.env"), fleet_file(host)
+    env.write_text(env.read_text() + "EXTRA=canary\n")
+    fleet.write_text("{}")
+    found = host.found()
+    assert {path: one.detail for path, one in found.items() if one.kind == "env"} == {
+        "etc/agents/ezra.env": "differs in EXTRA"
+    }
+    assert [one.problem for one in found.values() if one.kind == "settings"] == ["edited"]
+    host.deploy()
+    assert host.found() == {}
+    before = host.current().name
+    host.rewrite("HEART.md", "", "More.\n")
+    after = host.deploy().release
+    assert after != before
+    agents = [{"name": "ezra", "home": str(host.home)}]
+    release.flip(host.where.root, before)
+    release_undo.Undo(release_undo.facts_of(host.where, before, after, agents)).homes()
+    env.write_text(env.read_text() + "OLDER=x\n")
+    assert host.found() == {}
+
+
+def fleet_file(host: Host) -> Path:
+    return Path(host.where.config_dir, "fleet.json")
+
+
+def test_the_verb(host: Host, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0) if os.geteuid() != 0 else None
+    answer = drift.command([], context, fleet_file(host))
+    assert (answer.exit_code, answer.lines) == (0, ("no drift",))
+    link = host.home / ".hermes/SOUL.md"
+    link.unlink()
+    link.write_text("mine")
+    host.drop_key()
+    answer = drift.command(["--json"], context, fleet_file(host))
+    assert answer.exit_code == 1
+    assert len(answer.lines) == 2
+    json.dumps(answer.data)
+    assert set(answer.data["drift"][0]) == {
+        "path",
+        "kind",
+        "problem",
+        "detail",
+        "owner_class",
+        "agent",
+        "held_by",
+        "since",
+        "age_s",
+    }
+    assert drift.count(settings.load(fleet_file(host)), Path(host.where.config_dir)) == (2, "")
+    answer = drift.command(["--restore", str(link)], context, fleet_file(host))
+    assert answer.exit_code == 1
+    assert "SOUL.md.timmy-kept-1" in answer.lines[0]
+    rest = [row["path"] for row in answer.data["drift"]]
+    answer = drift.command(["--adopt", rest[0]], context, fleet_file(host))
+    assert answer.exit_code == 0
+    with pytest.raises(UsageError, match="no drift here"):
+        drift.command(["--restore", rest[0]], context, fleet_file(host))
+    with pytest.raises(UsageError, match="not both"):
+        drift.command(["--restore", "/x", "--adopt", "/x"], context, fleet_file(host))
+
+
+def test_only_root_may_look(context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(NoPermission, match="only root"):
+        drift.command([], context, tmp_path / "fleet.json")
+    known = settings.Settings("here", tmp_path, (), ())
+    assert drift.count(known, tmp_path) == (None, "only root can see it")
+
+
+def test_a_host_whose_release_is_not_confirmed_is_left_alone(host: Host) -> None:
+    text = (host.overlay / "HEART.md").read_text()
+    (host.overlay / "HEART.md").write_text(text + "\nMore.\n")
+    host.deploy(confirm=False)
+    (host.home / ".hermes/SOUL.md").unlink()
+    with pytest.raises(ReleaseError, match="not confirmed yet"):
+        drift.settle(drift.Host(host.where, {}), [str(host.home / ".hermes/SOUL.md")], [])
+    assert not (host.home / ".hermes/SOUL.md").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "word"), [(-3, "0 s"), (59, "59 s"), (61, "1 min"), (7200, "2 h"), (200000, "2 d")]
+)
+def test_an_age(seconds: float, word: str) -> None:
+    assert drift.age(seconds) == word
