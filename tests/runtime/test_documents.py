@@ -205,7 +205,8 @@ def variables() -> frozenset[str]:
     found = {path.stem for path in ROOT.glob("plugins/modules/*.py")}
     for path in ROOT.glob("roles/*/meta/argument_specs.yml"):
         found |= set(yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
-    wiring = read("playbooks/vars/wiring.yml") + read("playbooks/preflight.yml")
+    doors = ("vars/wiring", "preflight", "rollback")
+    wiring = "".join(read(f"playbooks/{name}.yml") for name in doors)
     return frozenset(found | set(re.findall(r"(?<![a-z_])timmy_[a-z_]+", wiring)))
 
 
