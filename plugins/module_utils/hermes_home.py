@@ -9,6 +9,7 @@ agent laid can therefore lead such a write only to what the agent may write anyw
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -315,9 +316,11 @@ _SENT = (
 
 
 def source_of(module: Any) -> str:
-    """The source of a module of ours, also out of an archive."""
-    loader = module.__spec__.loader
-    text = loader.get_source(module.__name__)
+    """The source of a module of ours: its file, or what its loader says where it came out of an archive."""
+    # The file first: not every loader keeps the source once the module is loaded.
+    with contextlib.suppress(OSError, TypeError), open(module.__file__, encoding="utf-8") as handle:
+        return handle.read()
+    text = module.__spec__.loader.get_source(module.__name__)
     if text is None:
         raise HomeError(f"the source of {module.__name__} is not at hand")
     return str(text)
