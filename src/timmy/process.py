@@ -193,6 +193,11 @@ class _Tree:
         self._reap()
         return len(swept)
 
+    def abandon(self) -> None:
+        """Kill all of it, the main process included, which may not even be known yet."""
+        self.main = 0
+        self.sweep()
+
 
 class _Group:
     """Without containment: the process group of the program."""
@@ -209,6 +214,11 @@ class _Group:
         left = self.alive() - {self.main}
         _signal(left, signal.SIGKILL)
         return len(left)
+
+    def abandon(self) -> None:
+        """Kill all of it; without a main process there is no group to tell it by."""
+        if self.main:
+            _signal(self.alive(), signal.SIGKILL)
 
 
 def _group_of(pid: int) -> int:
@@ -238,6 +248,15 @@ def _stop(process: subprocess.Popen[bytes], tree: _Tree | _Group, pauses: tuple[
 
 def _supervise(command: Command, monotonic: Callable[[], float]) -> Completed:
     tree: _Tree | _Group = _Tree() if command.contain else _Group()
+    try:
+        return _run_in(tree, command, monotonic)
+    except BaseException:
+        # A signal may end us between the start of the program and the first wait for it.
+        tree.abandon()
+        raise
+
+
+def _run_in(tree: _Tree | _Group, command: Command, monotonic: Callable[[], float]) -> Completed:
     who = command.identity
     started = monotonic()
     try:

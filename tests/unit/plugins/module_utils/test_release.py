@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import random
 import signal
@@ -93,6 +95,22 @@ def test_a_damaged_release_is_replaced_as_a_whole(host: Host) -> None:
     assert release.drift(directory) == []
     release.prune(host.root, 5, set())
     assert host.names() == [os.path.basename(directory)]
+
+
+def test_a_manifest_that_was_edited_along_with_its_file_does_not_hide_the_edit(host: Host) -> None:
+    directory = host.stage(a="one")
+    manifest = release.load_manifest(directory)
+    Path(directory, "a").write_text("bad")
+    manifest["files"]["a"].update(sha256=hashlib.sha256(b"bad").hexdigest(), size=3)
+    Path(directory, release.MANIFEST).write_text(json.dumps(manifest))
+    found = [(one["path"], one["problem"]) for one in release.drift(directory)]
+    assert found == [(release.MANIFEST, "edited")]
+
+
+def test_a_release_without_a_readable_manifest_is_no_clean_release(host: Host) -> None:
+    directory = host.stage(a="one")
+    Path(directory, release.MANIFEST).write_text("{")
+    assert [one["path"] for one in release.drift(directory)] == [release.MANIFEST]
 
 
 def _relink(directory: str) -> None:
