@@ -35,6 +35,7 @@ _SPEC: dict[str, dict[str, Any]] = {
     "secrets": {"type": "raw", "default": {}, "no_log": True},
     "overlay_dir": {"type": "path", "default": DEFAULT_OVERLAY},
     "hermes_keys": {"type": "path", "default": DEFAULT_KEYS},
+    "roles": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -48,7 +49,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return the agents found, or fail with the first problem in one line."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(_SPEC)
-        lines = list(dict.fromkeys(_check(self._templar, args)))
+        unknown = _unknown_variables(args["roles"], (task_vars or {}).get("hostvars"))
+        lines = list(dict.fromkeys([*unknown, *_check(self._templar, args)]))
         result["changed"] = False
         if not lines:
             result["agents"] = fleet_check.present_names(args["wizards"])
@@ -61,6 +63,26 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if Display().verbosity > 0:
             result["problems"] = lines
         return result
+
+
+def _unknown_variables(roles: list[str], hostvars: Any) -> Iterator[str]:
+    """Variables of any host that look like a role's own and are none of it; names only, no value is read."""
+    heads = tuple(f"{role}_" for role in roles)
+    known: set[str] = set()
+    for role in roles:
+        path = os.path.join(_COLLECTION, "roles", role, "meta", "argument_specs.yml")
+        with open(path, "rb") as handle:
+            specs = overlay.parse(f"roles/{role}/meta/argument_specs.yml", handle.read())
+        known.update(specs["argument_specs"]["main"]["options"])
+    found = {
+        name
+        for host in (hostvars or {} if roles else {})
+        for name in hostvars.raw_get(host)
+        if name.startswith(heads) and name not in known
+    }
+    if found:
+        names = ", ".join(sorted(found))
+        yield f"No role has a variable {names}; the roles' README files list the names"
 
 
 def _check(templar: Any, args: Mapping[str, Any]) -> Iterator[str]:

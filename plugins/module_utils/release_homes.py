@@ -137,7 +137,9 @@ class Homes:
         self.result.add("drift", name, [f"{one}: no longer our link" for one in seen["drift"]])
         here = os.path.isdir(directory)
         merged = merged_of(directory, name) if here else None
-        if merged is not None and not self._merged_settled(record, merged, seen):
+        if merged is not None and self._merged_settled(record, merged, seen):
+            self.result.add("drift", name, list(record.get("edited") or []))
+        elif merged is not None:
             answer = self.ask(
                 account, directory, {"do": "apply", "dry": True, **merged, **adoption.last_applied(record)}
             )

@@ -71,6 +71,9 @@ class Result:
 
     changed: bool = False
     need_archive: bool = False
+    # Contents that are on the host already, as release_format.blobs_of says it.
+    blobs: str = ""
+    due: bool = False
     held: str = ""
     lock_broken: str = ""
     draining: dict[str, int] = field(default_factory=dict)

@@ -117,6 +117,16 @@ options:
     description: Directory of the guard's records.
     type: path
     default: /var/lib/timmy-guard
+  ask:
+    description:
+      - Whether only to say if there is anything to do on this host, as RV(due).
+      - Nothing is sent and nothing is changed.
+    type: bool
+    default: false
+  asked:
+    description: What the same host answered to O(ask) a moment ago; it saves asking again.
+    type: dict
+    default: {}
   owner:
     description: Who holds the deploy lock. Set by the action plugin.
     type: str
@@ -257,6 +267,16 @@ need_archive:
   returned: success
   type: bool
   sample: false
+due:
+  description: Whether there is anything to do on this host, a gateway that is not well included.
+  returned: with O(ask)
+  type: bool
+  sample: false
+parcel:
+  description: Where what this host lacks lies packed on the controller until the run ends.
+  returned: with O(ask), when the host lacks the release
+  type: str
+  sample: /root/.ansible/tmp/ansible-local-4711k2/release-0f4c1ab27d3e9a55-x1
 problems:
   description: Every reason why Hermes does not accept the release.
   returned: when the release was refused
@@ -271,42 +291,14 @@ rolled_back:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timmy.config.plugins.module_utils import release_host
+from ansible_collections.timmy.config.plugins.module_utils import release_tool
 
 
 def main() -> None:
     """One call into the host half of a deploy."""
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "overlay_dir": {"type": "path"},
-            "agents": {"type": "list", "elements": "dict", "default": []},
-            "fleet": {"type": "list", "elements": "dict", "default": []},
-            "model": {"type": "dict", "default": {}},
-            "host": {"type": "str"},
-            "timezone": {"type": "str", "default": "UTC"},
-            "secrets": {"type": "dict", "default": {}, "no_log": True},
-            "hermes_version": {"type": "str", "default": "0.19.0"},
-            "health_timeout_s": {"type": "float", "default": 90.0},
-            "keep": {"type": "int", "default": 5},
-            "manage_units": {"type": "bool", "default": True},
-            "release_root": {"type": "path", "default": "/opt/timmy"},
-            "hermes_root": {"type": "path", "default": "/opt/hermes"},
-            "config_dir": {"type": "path", "default": "/etc/timmy"},
-            "release": {"type": "str"},
-            "window_s": {"type": "float", "default": 60.0},
-            "drain_s": {"type": "float", "default": 0.0},
-            "lock_wait_s": {"type": "float", "default": 300.0},
-            "record_dir": {"type": "path", "default": "/var/lib/timmy-guard"},
-            "owner": {"type": "str", "default": ""},
-            "wanted": {"type": "str", "default": ""},
-            "fleet_json": {"type": "dict", "default": {}},
-            "archive": {"type": "path"},
-        },
-        supports_check_mode=True,
-    )
-    failed, answer = release_host.from_parameters(module.params, module.check_mode, module._diff)
-    if failed:
+    module = AnsibleModule(argument_spec=release_tool.ARGUMENTS, supports_check_mode=True)
+    answer = release_tool.visit(module.params, module.check_mode, module._diff)
+    if answer.get("failed"):
         module.fail_json(**answer)
     module.exit_json(**answer)
 

@@ -17,6 +17,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.timmy.config.plugins.action import sidecar_release
+from ansible_collections.timmy.config.plugins.plugin_utils import release_tree
 
 from timmy.core import hermes_home
 
@@ -42,7 +43,7 @@ class Agent:
         self.record: dict[str, Any] = {}
 
     def render(self, overlay: Path = OVERLAY) -> Path:
-        tree = sidecar_release.build(
+        tree = release_tree.build(
             Templar(loader=DataLoader()),
             overlay_dir=str(overlay),
             package_dir=os.path.join(sidecar_release.COLLECTION, "src", "timmy"),
