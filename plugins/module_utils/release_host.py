@@ -29,6 +29,8 @@ from . import (
     release_drift,
     release_guard,
     release_lock,
+    release_smoke,
+    release_trial,
     release_undo,
     wizard_units,
 )
@@ -171,6 +173,9 @@ class Deploy:
         gone = self._gone(old)
         flips = before != self.result.release or self._files_differ() or bool(gone)
         if flips:
+            proofs = {name: self._proof_of(manifest, name) for name in self.names}
+            trial = release_trial.Trial(self.settings, self.wanted, self.records, self.result)
+            trial.run(directory, manifest, accounts, proofs)
             if self._drain([*due, *gone]):
                 return
             self._arm(before, gone, due)
@@ -270,7 +275,13 @@ class Deploy:
             problems += [f"{name}: {line}" for line in found.get("problems", ["no answer"])]
             if not found.get("problems"):
                 # Those of kept releases too: going back must not wait for a new proof.
-                self.records.save(name, proved=[fingerprint, *proved][:KEPT_PROOFS])
+                self.records.save(
+                    name,
+                    proved=[fingerprint, *proved][:KEPT_PROOFS],
+                    endpoints=release_trial.endpoints_for(
+                        self.records.load(name), fingerprint, found.get("endpoints") or [], proved
+                    ),
+                )
         if problems:
             raise DeployError(f"Hermes does not accept the release: {problems[0]}", problems=problems)
 
@@ -279,6 +290,7 @@ class Deploy:
         seed = f"agents/{name}/seeded/config.yaml"
         return {
             "seed": os.path.join(directory, seed) if seed in manifest["files"] else "",
+            "documents": os.path.join(base, "home"),
             "scripts": os.path.join(base, "home", "scripts"),
             **merged_of(directory, name),
         }
@@ -286,7 +298,7 @@ class Deploy:
     def _proof_of(self, manifest: Mapping[str, Any], name: str) -> str:
         """Everything that the proof depends on; a release that differs elsewhere needs no new one."""
         head = f"agents/{name}/"
-        rooms = ("managed/", "merged/", "seeded/config.yaml", "home/scripts/")
+        rooms = ("managed/", "merged/", "seeded/config.yaml", "home/")
         parts = [manifest["hermes_version"]]
         for path, entry in manifest["files"].items():
             if path.startswith(head) and path[len(head) :].startswith(rooms):
@@ -570,6 +582,10 @@ def from_parameters(
         drain_s=params["drain_s"],
         owner=params["owner"],
         units=params["manage_units"],
+        probe_keys=params["probe_keys"],
+        probe_timeout_s=params["probe_timeout_s"],
+        smoke=release_smoke.prompt_of(params["smoke"]),
+        smoke_timeout_s=params["smoke_timeout_s"],
         check_mode=check_mode,
         diff_mode=diff_mode,
     )
