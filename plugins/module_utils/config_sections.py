@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -131,11 +132,17 @@ def _check_fallbacks(path: str, value: Any, _keys: Mapping[str, Any]) -> Iterato
                     yield Problem(path, f"{name}.{key}", "is missing; Hermes skips an entry without it")
 
 
-def _check_platforms(path: str, value: Any, _keys: Mapping[str, Any]) -> Iterator[Problem]:
+def _check_platforms(path: str, value: Any, keys: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(value, Mapping):
         yield wrong_kind(path, "platforms", value, ("map",))
         return
+    known = keys.get("platforms") or ()
     for name, entry in value.items():
+        if known and str(name).lower() not in known:
+            yield Problem(
+                path, f"platforms.{name}", f"Hermes has no such platform{suggest(str(name), known)}"
+            )
+            continue
         yield from check_map(
             path, f"platforms.{name}", entry, {**_PLATFORM, "token": "str", "api_key": "str"}
         )
@@ -186,7 +193,20 @@ def _check_hooks(path: str, value: Any, keys: Mapping[str, Any]) -> Iterator[Pro
             yield wrong_kind(path, f"hooks.{event}", entries, ("list",))
         else:
             for number, entry in enumerate(entries):
-                yield from check_map(path, f"hooks.{event}[{number}]", entry, _HOOK)
+                name = f"hooks.{event}[{number}]"
+                yield from check_map(path, name, entry, _HOOK)
+                if isinstance(entry, Mapping):
+                    yield from _check_hook(path, name, entry)
+
+
+def _check_hook(path: str, name: str, entry: Mapping[str, Any]) -> Iterator[Problem]:
+    """What Hermes skips, or reads as something wider than what was meant."""
+    if not str(entry.get("command") or "").strip():
+        yield Problem(path, f"{name}.command", "is missing; Hermes skips a hook without it")
+    try:
+        re.compile(str(entry.get("matcher") or ""))
+    except re.error as error:
+        yield Problem(path, f"{name}.matcher", f"is no regular expression ({error}); mend it")
 
 
 SECTION_CHECKS = {

@@ -9,14 +9,13 @@ Hermes would have ignored, blanked or cut in silence comes back as one line that
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from typing import Any
 
-from . import config_schema, hermes_endpoints, home_merge
+from . import config_schema, hermes_endpoints, hermes_keys, home_merge
 from .hermes_yaml import library, load_mapping, write_yaml
 
 SOUL = "SOUL.md"
@@ -41,9 +40,10 @@ def prove(request: dict[str, Any]) -> dict[str, Any]:
         # Before Hermes looks at its home: it would put a character of its own where there is none.
         _lay_documents(request.get("documents") or "", scratch)
         if not problems:
-            keys = live_keys()
+            keys = hermes_keys.collect()
             problems += check_config(managed, "config.yaml", "managed", keys)
             problems += check_config(merged, "home-config.yaml", "home", keys)
+            problems += check_config(seed, "seed/config.yaml", "seed", keys) if seed else []
         if not problems:
             write_yaml(os.path.join(scratch, "config.yaml"), home_merge.merge(merged, {}, seed).home)
             problems += _read_back(managed, merged)
@@ -138,26 +138,6 @@ def check_config(config: Mapping[str, Any], name: str, layer: str, keys: Mapping
         issues = library("hermes_cli.config").validate_config_structure(dict(config))
         problems = [f"{name}: {issue.message}" for issue in issues if issue.severity == "error"]
     return problems
-
-
-def live_keys() -> dict[str, Any]:
-    """What the Hermes at hand knows, in the form of the key file that the controller checks against."""
-    defaults = library("hermes_cli.config").DEFAULT_CONFIG
-    providers = library("hermes_cli.auth").PROVIDER_REGISTRY
-    return {
-        "hermes_version": importlib.metadata.version("hermes-agent"),
-        "config_version": defaults["_config_version"],
-        "leaves": {home_merge.dotted(path): _kind(value) for path, value in home_merge.leaves(defaults)},
-        "hooks": sorted(library("hermes_cli.plugins").VALID_HOOKS),
-        "providers": sorted({*providers, "openrouter"}),
-        "toolsets": sorted(library("toolsets").TOOLSETS),
-    }
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    return "map" if isinstance(value, dict) else type(value).__name__
 
 
 def _read_back(managed: Mapping[str, Any], merged: Mapping[str, Any]) -> list[str]:
