@@ -45,7 +45,7 @@ def check_given(
 
 
 def check_wanted(path: str, agent: str, names: Collection[str], config: Any) -> Iterator[Problem]:
-    """Variables that a configuration refers to and the agent does not have: Hermes leaves the text as it is."""
+    """Variables that a configuration refers to and the agent lacks: Hermes leaves the text as it is."""
     for where, name in _places(config, ""):
         if name not in names and name not in _ALWAYS:
             yield Problem(

@@ -68,12 +68,21 @@ UNLISTED = {
 FREE_MAPS = frozenset(
     {"platform_toolsets", "model_aliases", "image_gen", "video_gen", "display.platforms", "gateway.platforms"}
 )
-CHECKED_APART = frozenset({"model", "providers", "fallback_providers", "platforms", "mcp_servers", "hooks"})
+CHECKED_APART = frozenset(
+    {"model", "providers", "fallback_providers", "platforms", "mcp_servers", "hooks", "quick_commands"}
+)
+API_MODES = (
+    "chat_completions",
+    "codex_responses",
+    "anthropic_messages",
+    "bedrock_converse",
+    "codex_app_server",
+)
 EFFORTS = ("", "none", "false", "disabled", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 # The leaves where a word of the right type is silently taken for something else.
 CHOICES = {
     "approvals.mode": ("smart", "manual", "off"),
-    "approvals.cron_mode": ("deny", "approve"),
+    "approvals.cron_mode": ("deny", "approve", "allow", "yes", "off"),
     "onboarding.profile_build": ("ask", "off"),
     "terminal.backend": ("local", "docker", "ssh", "singularity", "modal", "daytona"),
     "terminal.home_mode": ("auto", "real", "profile"),
@@ -93,6 +102,12 @@ CHOICES = {
     "lsp.wait_mode": ("document", "full"),
     "prompt_caching.cache_ttl": ("5m", "1h"),
     "updates.pre_update_backup": ("off", "quick", "full", "false", "none", "disabled", "zip", "true"),
+}
+# The same for a field of records such as model, providers.<name>, platforms.<name>.
+FIELD_CHOICES = {
+    "api_mode": API_MODES,
+    "transport": API_MODES,
+    "reply_to_mode": ("off", "first", "all"),
 }
 # Of these the readers compare letter by letter.
 EXACT = frozenset(

@@ -150,7 +150,7 @@ def _closest(name: str, known: set[str]) -> str:
     close = suggest(name, siblings)
     if not close:
         same = sorted(leaf for leaf in known if leaf.rpartition(".")[2] == last)
-        close = f"; did you mean {same[0]}?" if same else suggest(name, known)
+        close = suggest(name, same) or (f"; did you mean {same[0]}?" if same else suggest(name, known))
     return close or "; see `hermes config show` for the keys it has"
 
 

@@ -117,7 +117,17 @@ def check_jobs(
         if provider and str(provider).removeprefix("custom:") not in providers:
             hint = suggest(str(provider), providers) or "; use one that config.yaml declares"
             yield Problem(path, "provider", f"no provider {provider!r}{hint}")
+        yield from _check_deliver(path, str(job.get("deliver") or "local"), keys["platforms"])
         for number, skill in enumerate(job.get("skills") or []):
             if str(skill).rsplit("/", 1)[-1] not in skills:
                 hint = suggest(str(skill), skills) or "; add it to skills/"
                 yield Problem(path, f"skills[{number}]", f"no skill {skill!r} in the overlay{hint}")
+
+
+def _check_deliver(path: str, deliver: str, platforms: Collection[str]) -> Iterator[Problem]:
+    """Where answers go. Hermes drops a target that it does not know, and the answer with it."""
+    for part in deliver.split(","):
+        head = part.strip().partition(":")[0].lower()
+        if head not in ("local", "origin", "all") and head not in platforms:
+            hint = suggest(head, platforms) or "; use local, origin, all, or a platform with a chat"
+            yield Problem(path, "deliver", f"no place {part.strip()!r} to deliver to{hint}")
