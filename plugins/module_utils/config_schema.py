@@ -150,7 +150,9 @@ def _closest(name: str, known: set[str]) -> str:
     close = suggest(name, siblings)
     if not close:
         same = sorted(leaf for leaf in known if leaf.rpartition(".")[2] == last)
-        close = suggest(name, same) or (f"; did you mean {same[0]}?" if same else suggest(name, known))
+        # A misspelt section is told by the whole name, a leaf without one by nothing but its last part.
+        near = suggest(name, same) if section else ""
+        close = near or (f"; did you mean {same[0]}?" if same else suggest(name, known))
     return close or "; see `hermes config show` for the keys it has"
 
 
