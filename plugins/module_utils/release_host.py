@@ -299,7 +299,7 @@ class Deploy:
         """Everything that the proof depends on; a release that differs elsewhere needs no new one."""
         head = f"agents/{name}/"
         rooms = ("managed/", "merged/", "seeded/config.yaml", "home/")
-        parts = [manifest["hermes_version"]]
+        parts = [release_trial.PROOF, manifest["hermes_version"]]
         for path, entry in manifest["files"].items():
             if path.startswith(head) and path[len(head) :].startswith(rooms):
                 parts.append(f"{path} {entry.get('sha256') or entry.get('link')}")

@@ -15,6 +15,8 @@ from typing import Any
 from . import guard, hermes_home, release_probe, release_smoke
 from .release_state import DeployError, Records, Result, Settings, Wanted, fingerprint
 
+# Part of the fingerprint of a proof: a proof that looked at less does not count any more.
+PROOF = "proof 2"
 CHANGED, ALWAYS, NEVER = "changed", "always", "never"
 PROBE_KEYS = (CHANGED, ALWAYS, NEVER)
 # Keys on record for an agent; more than one has, so that going to and fro asks nothing twice.

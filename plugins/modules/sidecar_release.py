@@ -131,6 +131,7 @@ options:
     description:
       - V(true) lets each agent do one run from the staged release before the flip, in a home that is thrown
         away afterwards. Any other text than V(true) or V(false) is the prompt of that run.
+      - Tools that such a prompt asks for work where the agent's own do, so it should ask for none.
       - A run that Hermes' usage file does not call complete ends the deploy before anything is changed.
     type: raw
     default: false

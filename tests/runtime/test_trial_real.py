@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -289,3 +290,63 @@ def test_a_smoke_run_that_fails_had_the_soul_of_the_release(
 )
 def test_what_the_switch_means(given: Any, prompt: str) -> None:
     assert release_smoke.prompt_of(given) == prompt
+
+
+# Each line of stdin makes a Hermes that runs on read its configuration once more.
+READER = """
+import sys
+from hermes_cli.config import load_config
+for _line in sys.stdin:
+    print(load_config()["agent"]["max_turns"], flush=True)
+"""
+
+
+def test_a_running_hermes_sees_an_edit_of_the_same_length(
+    host: Host, hermes_python: Path, tmp_path: Path
+) -> None:
+    """It caches managed files by time and size, so a release gives each file a time of its own."""
+    overlay = tmp_path / "overlay"
+    shutil.copytree(host.overlay, overlay)
+    host.overlay = overlay
+    host.deploy(NOWHERE)
+    managed = host.base / "timmy/current/agents/ezra/managed"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(host.home),
+        "HERMES_HOME": str(host.home / ".hermes"),
+        "HERMES_MANAGED_DIR": str(managed),
+        "HERMES_DISABLE_LAZY_INSTALLS": "1",
+    }
+    running = subprocess.Popen(
+        [hermes_python, "-c", READER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert running.stdin is not None
+    assert running.stdout is not None
+
+    def turns() -> str:
+        running.stdin.write("\n")  # type: ignore[union-attr]
+        running.stdin.flush()  # type: ignore[union-attr]
+        return running.stdout.readline().strip()  # type: ignore[union-attr]
+
+    try:
+        assert turns() == "60"
+        before = (managed / "config.yaml").stat()
+        config = overlay / "config.yaml"
+        config.write_text(config.read_text().replace("max_turns: 60", "max_turns: 61"))
+        host.deploy(NOWHERE)
+        after = (managed / "config.yaml").stat()
+        assert (after.st_size, turns()) == (before.st_size, "61")
+        # The other way round: where the time stays, the edit stays unseen, and this test would show it.
+        os.chmod(managed.resolve() / "config.yaml", 0o644)
+        (managed / "config.yaml").write_text(
+            (managed / "config.yaml").read_text().replace("max_turns: 61", "max_turns: 62")
+        )
+        os.utime(managed / "config.yaml", ns=(after.st_atime_ns, after.st_mtime_ns))
+        assert turns() == "61"
+    finally:
+        running.kill()
+        running.communicate()
