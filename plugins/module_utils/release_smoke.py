@@ -24,7 +24,6 @@ from .release import write_file
 from .release_homes import merged_of
 from .release_state import Settings, owner
 
-PROMPT = "Answer with the single word: ready."
 # What the run may take beyond its own limit: it is asked to stop before it is killed.
 _GRACE_S = 45.0
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from timmy import smoke; sys.exit(smoke.main())"
@@ -44,15 +43,6 @@ class Answer:
     def public(self) -> dict[str, Any]:
         """As the module returns it."""
         return asdict(self)
-
-
-def prompt_of(value: Any) -> str:
-    """The prompt that `sidecar_smoke` asks for: none for false, ours for true, else the operator's own."""
-    if isinstance(value, str) and value.strip().lower() in ("", "false", "no", "off"):
-        return ""
-    if isinstance(value, str) and value.strip().lower() not in ("true", "yes", "on"):
-        return value.strip()
-    return PROMPT if value else ""
 
 
 def run(

@@ -10,10 +10,13 @@ fleets without an internet have keys too, and not to flip would change nothing a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import guard, hermes_home, release_probe, release_smoke
+from . import guard, hermes_home
 from .release_state import DeployError, Records, Result, Settings, Wanted, fingerprint
+
+if TYPE_CHECKING:
+    from . import release_probe
 
 # Part of the fingerprint of a proof: a proof that looked at less does not count any more.
 PROOF = "proof 2"
@@ -23,7 +26,9 @@ PROBE_KEYS = (CHANGED, ALWAYS, NEVER)
 _KEPT_KEYS = 32
 # A run that went well counts for a deploy that is repeated at once, as one that waits for busy agents is.
 _SMOKE_COUNTS_S = 600.0
-_GOOD = (release_probe.ACCEPTED, release_probe.OPEN)
+# Verdicts of release_probe, which is loaded only where there is a key: what it needs takes time to load.
+_REFUSED, _GOOD = "refused", ("accepted", "open")
+PROMPT = "Answer with the single word: ready."
 
 
 def endpoints_for(
@@ -32,6 +37,15 @@ def endpoints_for(
     """The endpoints that Hermes named, by the proof in which it did, for the proofs that are kept."""
     known: Mapping[str, Any] = record.get("endpoints") or {}
     return {**{one: known[one] for one in kept if one in known}, proof: list(endpoints)}
+
+
+def prompt_of(value: Any) -> str:
+    """The prompt that `sidecar_smoke` asks for: none for false, ours for true, else the operator's own."""
+    if isinstance(value, str) and value.strip().lower() in ("", "false", "no", "off"):
+        return ""
+    if isinstance(value, str) and value.strip().lower() not in ("true", "yes", "on"):
+        return value.strip()
+    return PROMPT if value else ""
 
 
 class Trial:
@@ -75,7 +89,12 @@ class Trial:
             return []
         record = self.records.load(who.name)
         env, known = self._env(who.name), list(record.get("keys") or [])
-        probes = release_probe.probes_of((record.get("endpoints") or {}).get(proof) or [], env)
+        endpoints = (record.get("endpoints") or {}).get(proof) or []
+        if not any(env.get(key) for endpoint in endpoints for key in endpoint["keys"]):
+            return []
+        from . import release_probe  # noqa: PLC0415
+
+        probes = release_probe.probes_of(endpoints, env)
         due = [one for one in probes if self.settings.probe_keys == ALWAYS or one.digest not in known]
         fresh = [one for one in due if one.digest not in self._answered]
         found = release_probe.run(who, fresh, env, self.settings.probe_timeout_s)
@@ -89,7 +108,7 @@ class Trial:
     def _note(self, name: str, probe: release_probe.Probe) -> list[str]:
         answer = self._answered[probe.digest]
         self.result.probes.setdefault(name, {})[f"{probe.provider} {probe.name}"] = answer.verdict
-        if answer.verdict == release_probe.REFUSED:
+        if answer.verdict == _REFUSED:
             line = f"{name}: {probe.provider} refuses the key {probe.name} ({answer.reason})"
             return [f"{line}; give the agent a valid one, or take the variable away"]
         if answer.verdict not in _GOOD:
@@ -107,6 +126,8 @@ class Trial:
         now, boot = guard.boot_time(), guard.boot_id()
         if last.get("what") == what and last.get("boot") == boot and now - last["at"] < _SMOKE_COUNTS_S:
             return
+        from . import release_smoke  # noqa: PLC0415
+
         answer = release_smoke.run(self.settings, who, directory, manifest, env)
         self.result.smoke[who.name] = answer.public()
         if not answer.ok:

@@ -27,8 +27,8 @@ from timmy.core import (
     release_format,
     release_guard,
     release_host,
-    release_smoke,
     release_state,
+    release_trial,
 )
 
 if TYPE_CHECKING:
@@ -224,13 +224,13 @@ def leftovers(host: Host) -> list[str]:
 
 def test_a_smoke_run_answers_from_the_staged_release(host: Host, serve_model: Callable[..., Any]) -> None:
     model = serve_model([{"match": {}, "reply": {"text": "ready"}}])
-    result = host.deploy(model.url, smoke=release_smoke.prompt_of(True))
+    result = host.deploy(model.url, smoke=release_trial.prompt_of(True))
     answer = result.smoke["ezra"]
     assert (answer["ok"], answer["outcome"], answer["reason"]) == (True, "success", "completed")
     assert answer["total_tokens"] > 0
     (chat,) = model.chats()
     assert host.current() == result.release
-    assert release_smoke.PROMPT in json.dumps(chat)
+    assert release_trial.PROMPT in json.dumps(chat)
     assert not (host.home / ".hermes/state.db").exists(), "the run worked in the agent's own home"
     assert leftovers(host) == []
     host.env["EXTRA_NOTE"] = "x"
@@ -282,14 +282,14 @@ def test_a_smoke_run_that_fails_had_the_soul_of_the_release(
         ("no", ""),
         ("", ""),
         (None, ""),
-        (True, release_smoke.PROMPT),
-        ("True", release_smoke.PROMPT),
-        ("yes", release_smoke.PROMPT),
+        (True, release_trial.PROMPT),
+        ("True", release_trial.PROMPT),
+        ("yes", release_trial.PROMPT),
         (" Say hello. ", "Say hello."),
     ],
 )
 def test_what_the_switch_means(given: Any, prompt: str) -> None:
-    assert release_smoke.prompt_of(given) == prompt
+    assert release_trial.prompt_of(given) == prompt
 
 
 # Each line of stdin makes a Hermes that runs on read its configuration once more.
