@@ -17,6 +17,8 @@ import pytest
 from ansible_collections.timmy.config.plugins.module_utils import hermes_home, release_probe
 
 CANARY = "canary-7f3a9c0d1e2b4a5f"
+# An answer that never ends, each piece of it in time.
+DRIP = -1
 TOKEN = f"123456:{CANARY}"
 
 
@@ -25,7 +27,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, dict[str, str]]] = []
-        # path -> (status, body); a status of 0 never answers.
+        # path -> (status, body); a status of 0 never answers, DRIP never comes to an end.
         self.script: dict[str, tuple[int, bytes]] = {}
         self.only_with_key = True
         provider = self
@@ -39,6 +41,11 @@ class Provider:
                     status, body = 401, b"{}"
                 if status == 0:
                     provider.stalled.wait(30)
+                    return
+                if status == DRIP:
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                    while not provider.stalled.wait(0.2):
+                        self.wfile.write(b"X-More: of it\r\n")
                     return
                 self.send_response(status)
                 if status == 302:
@@ -139,13 +146,14 @@ def test_an_endpoint_that_answers_anybody_proves_nothing(provider: Provider) -> 
     assert "authorization" not in provider.seen[1][1]
 
 
-def test_a_stall_ends_with_the_limit_and_takes_no_other_answer_along(provider: Provider) -> None:
-    provider.script.update({"/slow/models": (0, b""), "/models": (200, b"{}")})
+@pytest.mark.parametrize("how", [0, DRIP])
+def test_a_stall_ends_with_the_limit_and_takes_no_other_answer_along(provider: Provider, how: int) -> None:
+    provider.script.update({"/slow/models": (how, b""), "/models": (200, b"{}")})
     begin = time.monotonic()
     slow, fast = ask(
         endpoint(f"{provider.url}/slow", provider="slow"), endpoint(provider.url, provider="fast"), limit=1
     )
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 8
     assert (slow.verdict, fast.verdict) == ("unreachable", "accepted")
     assert "1 s" in slow.reason or "in time" in slow.reason
 
