@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.timmy.config.plugins.action import sidecar_release
@@ -202,6 +203,49 @@ def test_a_mark_of_windows_and_a_long_soul_that_the_operator_allows(agent: Agent
     config = room / "managed/config.yaml"
     config.write_text(config.read_text() + "\ncontext_file_max_chars: 40000\n")
     assert agent.prove(room) == []
+
+
+def test_hermes_names_the_endpoints_and_the_variables_of_their_keys(agent: Agent) -> None:
+    """A base_url of the configuration goes before Hermes' own, an alias is resolved, no key is no question."""
+    room = agent.render()
+    path = room / "managed/config.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["model"] = {
+        "provider": "google",
+        "default": "gemini-2.5-flash",
+        "context_length": 65536,
+        "base_url": "https://proxy.example/v1beta",
+    }
+    config["providers"]["lab"] = {"base_url": "https://lab.example/v1", "key_env": "LAB_KEY"}
+    config["providers"]["open"] = {"base_url": "http://127.0.0.1:9/v1"}
+    config["fallback_providers"] = [
+        {"provider": "lab", "model": "a"},
+        {"provider": "open", "model": "b"},
+        {"provider": "claude", "model": "c"},
+        {"provider": "openrouter", "model": "d"},
+        {"provider": "copilot", "model": "e"},
+    ]
+    config["platforms"]["telegram"] = {"extra": {"base_url": "https://bots.example/bot"}}
+    path.write_text(yaml.safe_dump(config))
+    assert agent.prove(room) == []
+    found = {
+        one["provider"]: (one["api"], one["url"], one["keys"], one["url_env"]) for one in agent.endpoints
+    }
+    anthropic = found.pop("claude")
+    assert anthropic[:2] == ("anthropic", "https://api.anthropic.com")
+    assert anthropic[2][0] == "ANTHROPIC_API_KEY"
+    assert found == {
+        "google": ("gemini", "https://proxy.example/v1beta", ["GOOGLE_API_KEY", "GEMINI_API_KEY"], ""),
+        "lab": ("openai", "https://lab.example/v1", ["LAB_KEY"], ""),
+        "openrouter": (
+            "openrouter",
+            "https://openrouter.ai/api/v1",
+            ["OPENROUTER_API_KEY"],
+            "OPENROUTER_BASE_URL",
+        ),
+        "telegram": ("telegram", "https://bots.example/bot", ["TELEGRAM_BOT_TOKEN"], ""),
+        "discord": ("discord", "https://discord.com/api/v10", ["DISCORD_BOT_TOKEN"], ""),
+    }
 
 
 def test_a_skin_that_hermes_does_not_load(agent: Agent) -> None:
