@@ -206,7 +206,7 @@ def test_a_mark_of_windows_and_a_long_soul_that_the_operator_allows(agent: Agent
 
 
 def test_hermes_names_the_endpoints_and_the_variables_of_their_keys(agent: Agent) -> None:
-    """A base_url of the configuration goes before Hermes' own, an alias is resolved, no key is no question."""
+    """A configured base_url goes before Hermes' own, aliases are resolved, no key is no question."""
     room = agent.render()
     path = room / "managed/config.yaml"
     config = yaml.safe_load(path.read_text())
