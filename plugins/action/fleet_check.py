@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.timmy.config.plugins.module_utils import (
     agent_portfolio,
+    config_env,
     config_schema,
     fleet_check,
     overlay_check,
     overlay_cron,
     overlay_documents,
+    overlay_skins,
 )
+from ansible_collections.timmy.config.plugins.module_utils.fleet_check import SECRETS
 from ansible_collections.timmy.config.plugins.module_utils.overlay_problem import Problem
 from ansible_collections.timmy.config.plugins.plugin_utils import overlay
 
@@ -103,6 +106,7 @@ def _check(templar: Any, args: Mapping[str, Any]) -> Iterator[str]:
             parsed,
             toolsets=keys["toolsets"],
             providers=keys["providers"],
+            platforms=keys["platforms"],
             fleet_provider=str(model.get("provider", "")) if isinstance(model, Mapping) else "",
         )
         if not found and not fleet:
@@ -142,6 +146,10 @@ def _check_agents(
     if roles:
         return
     ownership = overlay.ownership_of(tree)
+    # Copied as it stands, so it is the same for all.
+    seed = parsed["seed/config.yaml"]
+    wrong = config_schema.check_config("seed/config.yaml", seed, keys, layer="seed")
+    yield from wrong
     agents = []
     for wizard in wizards:
         if wizard.get("state", "present") != "present":
@@ -157,8 +165,12 @@ def _check_agents(
             secret_names=names,
         )
         agents.append(variables["wizard"])
-        for path, value in overlay.render_values(templar, tree, ownership, variables).values():
-            yield from _check_rendered(path, value, keys)
+        rendered = dict(overlay.render_values(templar, tree, ownership, variables).values())
+        found = [line for path, value in rendered.items() for line in _check_rendered(path, value, keys)]
+        yield from found
+        if not found and not wrong:
+            rendered["seed/config.yaml"] = seed
+            yield from _check_together(wizard["name"], names, rendered, tree=tree, keys=keys)
     yield from agent_portfolio.check_agents_portfolios(agents)
 
 
@@ -175,3 +187,20 @@ def _check_rendered(path: str, value: Any, keys: Mapping[str, Any]) -> Iterator[
         for job in value.get("jobs", []):
             source = f"cron/{job.get('name')}.yaml" if isinstance(job, Mapping) else path
             yield from overlay_cron.check_cron(source, job, keys["toolsets"])
+
+
+def _check_together(
+    agent: str, names: Collection[str], rendered: Mapping[str, Any], *, tree: Mapping[str, bytes], keys: Any
+) -> Iterator[Problem]:
+    """What only shows when the files of one agent are held side by side."""
+    config, home, seed = (
+        rendered.get(name) for name in ("config.yaml", "home-config.yaml", "seed/config.yaml")
+    )
+    yield from overlay_skins.check_choice("config.yaml", config, tree, keys["skins"])
+    yield from config_schema.check_hidden("seed/config.yaml", seed, config, keys)
+    for path, value in (("config.yaml", config), ("home-config.yaml", home)):
+        yield from config_env.check_wanted(path, agent, names, value)
+    for path, value in rendered.items():
+        if path.startswith("cron/") and isinstance(value, Mapping) and isinstance(config, Mapping):
+            yield from overlay_cron.check_jobs(value.get("jobs", []), config, tree, keys)
+    yield from config_env.check_given(SECRETS, agent, names, keys, (config, home))

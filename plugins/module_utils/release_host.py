@@ -31,6 +31,7 @@ from . import (
     release_guard,
     release_lock,
     release_program,
+    release_trial,
     release_undo,
     wizard_units,
 )
@@ -197,6 +198,9 @@ class Deploy:
         gone = self._gone(old)
         flips = before != self.result.release or self._files_differ() or bool(gone)
         if flips:
+            proofs = {name: self._proof_of(manifest, name) for name in self.names}
+            trial = release_trial.Trial(self.settings, self.wanted, self.records, self.result)
+            trial.run(directory, manifest, accounts, proofs)
             if self._drain([*due, *gone]):
                 return
             self._arm(before, gone, due)
@@ -306,7 +310,13 @@ class Deploy:
             problems += [f"{name}: {line}" for line in found.get("problems", ["no answer"])]
             if not found.get("problems"):
                 # Those of kept releases too: going back must not wait for a new proof.
-                self.records.save(name, proved=[fingerprint, *proved][:KEPT_PROOFS])
+                self.records.save(
+                    name,
+                    proved=[fingerprint, *proved][:KEPT_PROOFS],
+                    endpoints=release_trial.endpoints_for(
+                        self.records.load(name), fingerprint, found.get("endpoints") or [], proved
+                    ),
+                )
         if problems:
             raise DeployError(f"Hermes does not accept the release: {problems[0]}", problems=problems)
 
@@ -315,6 +325,7 @@ class Deploy:
         seed = f"agents/{name}/seeded/config.yaml"
         return {
             "seed": os.path.join(directory, seed) if seed in manifest["files"] else "",
+            "documents": os.path.join(base, "home"),
             "scripts": os.path.join(base, "home", "scripts"),
             **merged_of(directory, name),
         }
@@ -322,8 +333,8 @@ class Deploy:
     def _proof_of(self, manifest: Mapping[str, Any], name: str) -> str:
         """Everything that the proof depends on; a release that differs elsewhere needs no new one."""
         head = f"agents/{name}/"
-        rooms = ("managed/", "merged/", "seeded/config.yaml", "home/scripts/")
-        parts = [manifest["hermes_version"]]
+        rooms = ("managed/", "merged/", "seeded/config.yaml", "home/")
+        parts = [release_trial.PROOF, manifest["hermes_version"]]
         for path, entry in manifest["files"].items():
             if path.startswith(head) and path[len(head) :].startswith(rooms):
                 parts.append(f"{path} {entry.get('sha256') or entry.get('link')}")

@@ -28,7 +28,7 @@ LIB_DIR = "/usr/local/lib/timmy"
 PYTHON = "/usr/bin/python3"
 # -S: nothing but the standard library is used, and looking for more costs a third of a start.
 FLAGS = ("-I", "-S")
-# The entry point and all that it imports, directly or not.
+# The entry point and all that it imports, directly or not, at once or later.
 ENTRY = "release_tool"
 MODULES = (
     "adoption",
@@ -36,10 +36,15 @@ MODULES = (
     "config_schema",
     "config_sections",
     "config_values",
+    "config_words",
     "env_file",
     "guard",
+    "hermes_endpoints",
     "hermes_home",
+    "hermes_keys",
+    "hermes_prove",
     "hermes_side",
+    "hermes_yaml",
     "home_merge",
     "overlay_problem",
     "ownership",
@@ -50,9 +55,12 @@ MODULES = (
     "release_homes",
     "release_host",
     "release_lock",
+    "release_probe",
     "release_program",
+    "release_smoke",
     "release_state",
     "release_tool",
+    "release_trial",
     "release_undo",
     "release_units",
     "wizard_units",

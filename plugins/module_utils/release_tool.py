@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from . import guard, release_host, release_undo, wizard_units
+from . import guard, release_host, release_trial, release_undo, wizard_units
 from .hermes_home import HomeError
 from .release_format import ReleaseError
 from .release_state import DeployError, Result, Settings, Wanted
@@ -44,6 +44,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "drain_s": {"type": "float", "default": 0.0},
     "lock_wait_s": {"type": "float", "default": 300.0},
     "record_dir": {"type": "path", "default": "/var/lib/timmy-guard"},
+    "probe_keys": {"type": "str", "choices": ["changed", "always", "never"], "default": "changed"},
+    "probe_timeout_s": {"type": "float", "default": 5.0},
+    "smoke": {"type": "raw", "default": False},
+    "smoke_timeout_s": {"type": "float", "default": 120.0},
     "ask": {"type": "bool", "default": False},
     "asked": {"type": "dict", "default": {}},
     "owner": {"type": "str", "default": ""},
@@ -121,6 +125,10 @@ def _settings(params: Mapping[str, Any], check_mode: bool, diff_mode: bool) -> S
         drain_s=params["drain_s"],
         owner=params["owner"],
         units=params["manage_units"],
+        probe_keys=params["probe_keys"],
+        probe_timeout_s=params["probe_timeout_s"],
+        smoke=release_trial.prompt_of(params["smoke"]),
+        smoke_timeout_s=params["smoke_timeout_s"],
         check_mode=check_mode,
         diff_mode=diff_mode,
     )

@@ -113,6 +113,32 @@ options:
     description: How long to wait for another deploy on the same host, in seconds.
     type: float
     default: 300.0
+  probe_keys:
+    description:
+      - Which keys of the agents to try before the flip, from the host, at the providers and chat platforms
+        for which the release uses them. Each key and endpoint costs one cheap read within O(probe_timeout_s).
+      - V(changed) tries those that this host has not seen accepted yet, V(always) all of them at each flip.
+      - A key that is refused ends the deploy before anything is changed. An endpoint that does not answer, or
+        says something else, is a warning, so fleets without an internet can be deployed.
+    type: str
+    choices: [changed, always, never]
+    default: changed
+  probe_timeout_s:
+    description: How long all reads of an agent's keys may take together, in seconds.
+    type: float
+    default: 5.0
+  smoke:
+    description:
+      - V(true) lets each agent do one run from the staged release before the flip, in a home that is thrown
+        away afterwards. Any other text than V(true) or V(false) is the prompt of that run.
+      - Tools that such a prompt asks for work where the agent's own do, so it should ask for none.
+      - A run that Hermes' usage file does not call complete ends the deploy before anything is changed.
+    type: raw
+    default: false
+  smoke_timeout_s:
+    description: How long that run may take, in seconds.
+    type: float
+    default: 120.0
   record_dir:
     description: Directory of the guard's records.
     type: path
@@ -283,6 +309,18 @@ problems:
   type: list
   elements: str
   sample: ["ezra: config.yaml: agent.max_turn: Hermes does not know this key; did you mean agent.max_turns?"]
+probes:
+  description:
+    - What providers and platforms said about the keys that were tried, by agent.
+    - V(open) is an endpoint that answers without a key as well.
+  returned: success
+  type: dict
+  sample: {"ezra": {"openrouter OPENROUTER_API_KEY": "accepted"}}
+smoke:
+  description: How the run before the flip ended, by agent.
+  returned: success
+  type: dict
+  sample: {"ezra": {"ok": true, "outcome": "success", "reason": "completed", "duration_s": 2.4}}
 rolled_back:
   description: Whether the host is back on the release before.
   returned: when a flip was not confirmed
