@@ -81,11 +81,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         patience = float(args.get("lock_wait_s", 300))
         drain = full = float(args.get("drain_s", 0))
         broken = ""
+        damage: list[str] = []
         while True:
             visited = time.monotonic()
             args["drain_s"] = max(drain, 0.0)
             answer = dict(self._execute_module(module_name=MODULE, module_args=args, task_vars=variables))
             broken = answer.pop("lock_broken", "") or broken
+            # A visit that drains has mended the release before: the next one finds nothing to tell of it.
+            damage = (answer.get("drift") or {}).get("release") or damage
             waited = time.monotonic() - begin
             if answer.get("failed"):
                 break
@@ -105,6 +108,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
                 )
             else:
                 break
+        if damage:
+            answer.setdefault("drift", {})["release"] = damage
         if broken:
             answer.setdefault("warnings", []).append(f"broke the deploy lock of {broken}")
         return answer

@@ -33,7 +33,7 @@ from . import (
     wizard_units,
 )
 from .hermes_home import HomeError
-from .release_format import SHORT, ReleaseError, read_archive
+from .release_format import MANIFEST, SHORT, ReleaseError, read_archive
 from .release_homes import Homes, merged_of
 from .release_state import (
     FLEET,
@@ -148,7 +148,8 @@ class Deploy:
         self.result.previous = before
         self.result.release = digest[:SHORT]
         directory = release.release_dir(root, digest)
-        if release.load_manifest(directory).get("hash") != digest:
+        here, damage = self._damage(directory)
+        if damage or not here:
             if not archive:
                 self.result.need_archive = self.result.changed = True
                 return
@@ -159,10 +160,10 @@ class Deploy:
                 hermes_root=self.settings.hermes_root,
                 config_dir=self.settings.config_dir,
             )
-        else:
-            found = [f"{one['path']}: {one['problem']}" for one in release.drift(directory)]
-            self.result.add("drift", "release", found)
         manifest = release.load_manifest(directory)
+        if damage:
+            # On record, so that a visit which finds it mended knows of the restart too.
+            self.gateways.forget_running(self._note_mended(damage, manifest))
         old = self._manifest_of(before)
         self._note_paths(old, manifest, directory)
         accounts = self._accounts()
@@ -170,9 +171,9 @@ class Deploy:
         due = self.gateways.due(manifest) if self.settings.units else []
         gone = self._gone(old)
         flips = before != self.result.release or self._files_differ() or bool(gone)
+        if self._drain([*due, *gone]):
+            return
         if flips:
-            if self._drain([*due, *gone]):
-                return
             self._arm(before, gone, due)
         try:
             self._change(manifest, directory, accounts, before, flips)
@@ -186,6 +187,30 @@ class Deploy:
         if flips:
             self.result.armed = True
             self.result.left_s = release_guard.state(self.settings)["left_s"]
+
+    def _damage(self, directory: str) -> tuple[bool, list[str]]:
+        """Whether the release is here, and which of its paths are not as its manifest says."""
+        if not os.path.isdir(directory):
+            return False, []
+        found = release.drift(directory)
+        if not found and release.load_manifest(directory).get("hash") != self.wanted.digest:
+            found = [{"path": MANIFEST, "problem": "of another release"}]
+        self.result.add("drift", "release", [f"{one['path']}: {one['problem']}" for one in found])
+        return True, [one["path"] for one in found]
+
+    def _note_mended(self, damage: list[str], manifest: Mapping[str, Any]) -> list[str]:
+        """Report what is mended; the agents whose gateway may run with what was damaged."""
+        files = manifest["files"]
+        left = {path: entry for path, entry in files.items() if path not in damage}
+        for kind, names in ownership.by_class(ownership.changed_paths(left, files), left, files).items():
+            self.result.paths.setdefault(kind, []).extend(names)
+        self.result.changed = True
+        # Without a good manifest nobody can tell what else was damaged.
+        return [
+            name
+            for name in self.names
+            if MANIFEST in damage or ownership.reload_for(left, files, name) == "restart"
+        ]
 
     def _drain(self, names: list[str]) -> bool:
         """Give turns that run a chance to end; whether the controller has to come back for that."""
@@ -438,11 +463,18 @@ class Deploy:
         if before != self.result.release:
             with self._step(True):
                 write_json(os.path.join(root, PREVIOUS), {"schema": 1, "release": before}, 0o644)
+        self.result.pruned = release.prune(
+            root, self.settings.keep, self._protected(), self.settings.young_s
+        )
+
+    def _protected(self) -> set[str]:
+        """Releases that a prune leaves: in use, wanted, or the one to go back to."""
         running = {str(self.records.load(name).get("running") or "")[:SHORT] for name in self.names}
         # The one before is the last good one: what is current now was not confirmed by anybody yet.
-        last = str((read_json(os.path.join(root, PREVIOUS)) or {}).get("release", ""))
-        protected = {self.result.release, before, last, *running}
-        self.result.pruned = release.prune(root, self.settings.keep, protected, self.settings.young_s)
+        last = self.result.previous
+        if last == self.result.release:
+            last = str((read_json(os.path.join(self.settings.root, PREVIOUS)) or {}).get("release", ""))
+        return {self.result.release, last, *running}
 
     def absent(self) -> Result:
         """Take away what we put on this host. Homes keep everything that is not ours."""
@@ -502,8 +534,9 @@ class Deploy:
         self.result.previous = release.current_name(root)
         self.result.release = digest[:SHORT]
         directory = release.release_dir(root, digest)
+        here, damage = self._damage(directory)
         manifest, contents = release.load_manifest(directory), {}
-        if manifest.get("hash") != digest:
+        if damage or not here:
             if not archive:
                 self.result.need_archive = self.result.changed = True
                 return self.result
@@ -511,6 +544,7 @@ class Deploy:
                 archive, hermes_root=self.settings.hermes_root, config_dir=self.settings.config_dir
             )
             contents = dict(stream)
+        torn = self._note_mended(damage, manifest) if damage else []
         old = self._manifest_of(self.result.previous)
         self._note_paths(old, manifest, directory, contents)
         self.result.changed = self.result.changed or self.result.previous != self.result.release
@@ -518,13 +552,17 @@ class Deploy:
             before, content = read(self._env_path(name)), self._env_content(name)
             if before != content:
                 self._note_env(name, before, content)
-            self.home_work.predict(name, self.homes[name], manifest, directory)
+            self.home_work.predict(name, self.homes[name], manifest, directory, contents)
         fleet = read(os.path.join(self.settings.config_dir, FLEET))
         if fleet != self._fleet_content():
             self._note_fleet(fleet, self._fleet_content())
         if self.settings.units:
-            self.result.restarted = self.gateways.due(manifest)
+            due = self.gateways.due(manifest)
+            self.result.restarted = [name for name in self.names if name in due or name in torn]
         self.result.retired = self._gone(old)
+        for name in self.result.retired:
+            self.home_work.predict_clear(name, manifest, directory)
+        self.result.pruned = release.spare(root, self.settings.keep, self._protected(), self.settings.young_s)
         self.result.changed = self.result.changed or bool(self.result.restarted or self.result.retired)
         return self.result
 
