@@ -22,7 +22,7 @@ description:
     link, env files, homes and units back by itself, also when it restarts in between, and the task fails.
   - Where turns are under way in a gateway that has to restart, they get O(drain_s) before that window begins.
   - One deploy at a time works on a host. Another waits, and takes over from one that will not come back.
-  - A file of the release that somebody damaged on the host is reported as drift and put right in the same run.
+  - A file of the release that somebody damaged on the host is reported as drift and put right.
   - An unchanged host costs one round trip.
 options:
   state:
