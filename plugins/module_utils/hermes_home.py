@@ -95,8 +95,9 @@ def plan_for(
     for name in adoption.links(record, manifest, agent):
         links.pop(name, None)
     recorded: dict[str, str] = dict(record.get("links") or {})
-    drop = {name: target for name, target in recorded.items() if name not in links}
-    ours = sorted({*recorded, *adoption.accepted_links(record)})
+    accepted = adoption.accepted_links(record)
+    drop = {name: target for name, target in recorded.items() if name not in {*links, *accepted}}
+    ours = sorted({*recorded, *accepted})
     return HomePlan(home, links, seeds, drop, ours, dict(record.get("cron") or {}))
 
 
@@ -154,7 +155,8 @@ def settle(who: Account, plan: HomePlan, release: str) -> dict[str, Any]:
 
 def look_here(plan: HomePlan) -> dict[str, Any]:
     """As `look`, in this process."""
-    found: dict[str, Any] = {"link": [], "keep": [], "drift": [], "unlink": [], "seed": [], "aside": {}}
+    found: dict[str, Any] = {"link": [], "keep": [], "drift": [], "unlink": [], "seed": []}
+    found.update(aside={}, left=[])
     for name, target in plan.links.items():
         state = _link_state(os.path.join(plan.home, name), target)
         if state == "missing":
@@ -164,8 +166,9 @@ def look_here(plan: HomePlan) -> dict[str, Any]:
     for name in found["keep"]:
         found["aside"][name] = os.path.basename(aside_name(os.path.join(plan.home, name)))
     for name, target in plan.drop.items():
-        if _link_state(os.path.join(plan.home, name), target) == "ours":
-            found["unlink"].append(name)
+        state = _link_state(os.path.join(plan.home, name), target)
+        if state != "missing":
+            found["unlink" if state == "ours" else "left"].append(name)
     found["seed"] = [name for name in plan.seeds if not os.path.lexists(os.path.join(plan.home, name))]
     found["config_sha256"] = _digest(os.path.join(plan.home, ".hermes/config.yaml"))
     found["cron_edits"] = _cron_edits(os.path.join(plan.home, ".hermes/cron/jobs.json"), plan.cron)

@@ -54,7 +54,7 @@ class Homes:
         if seen["link"] or seen["keep"] or seen["unlink"] or seen["seed"]:
             done = hermes_home.settle(who, plan, directory)
             self._note_home(name, done["linked"] + done["unlinked"], done["seeded"], done["kept"])
-        self.result.add("drift", name, [f"{one}: no longer our link" for one in seen["drift"]])
+        self._note_links(name, seen)
         # A link that was drift stays on record, so that it stays drift and is never set aside without a word.
         accepted = adoption.after_links(record, manifest, name)
         self.records.save(
@@ -68,6 +68,11 @@ class Homes:
         # Until the answer is on record, a key that stands as this release wants it counts as ours too.
         self.records.save(name, pending=merged["config"])
         self._take_answer(name, merged, self.ask(who, directory, request))
+
+    def _note_links(self, name: str, seen: Mapping[str, Any]) -> None:
+        told = [f"{one}: no longer our link" for one in seen["drift"]]
+        told += [f"{one}: dropped by the overlay, and no longer our link" for one in seen["left"]]
+        self.result.add("drift", name, told)
 
     def _note_home(self, name: str, linked: list[str], seeded: list[str], kept: list[str]) -> None:
         self.result.changed = True
@@ -150,7 +155,7 @@ class Homes:
         if seen["link"] or seen["keep"] or seen["unlink"] or seen["seed"]:
             kept = [f"{one} -> {seen['aside'][one]}" for one in seen["keep"]]
             self._note_home(name, seen["keep"] + seen["link"] + seen["unlink"], seen["seed"], kept)
-        self.result.add("drift", name, [f"{one}: no longer our link" for one in seen["drift"]])
+        self._note_links(name, seen)
         if self._merged_settled(record, merged, seen) and not seen["seed"]:
             self.result.add("drift", name, list(record.get("edited") or []))
             return
