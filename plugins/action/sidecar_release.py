@@ -66,7 +66,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
             answer = self._send(tree, args, variables)
         if answer.pop("armed", False) and not answer.get("failed"):
             answer.update(self._confirm(args, answer))
-        for name in ("left_s", "draining", "held"):
+        for name in ("left_s", "draining", "cut", "held"):
             answer.pop(name, None)
         result.update(answer)
         return result
@@ -102,16 +102,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
                 time.sleep(POLL_S)
             elif answer.get("draining"):
                 drain -= time.monotonic() - visited
-                turns = ", ".join(f"{name} {count}" for name, count in sorted(answer["draining"].items()))
-                self._say(
-                    variables, f"waiting for turns to end, {max(drain, 0):.0f} of {full:.0f} s left: {turns}"
-                )
+                left, turns = max(drain, 0), _turns(answer["draining"])
+                self._say(variables, f"waiting for turns to end, {left:.0f} of {full:.0f} s left: {turns}")
             else:
                 break
         if damage:
             answer.setdefault("drift", {})["release"] = damage
         if broken:
             answer.setdefault("warnings", []).append(f"broke the deploy lock of {broken}")
+        if answer.get("cut"):
+            told = f"went on after {full:.0f} s though turns still ran: {_turns(answer['cut'])}"
+            answer.setdefault("warnings", []).append(told)
         return answer
 
     def _send(self, tree: Tree, args: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
@@ -215,6 +216,10 @@ class Tree:
         self.manifest = manifest
         self.files = files
         self.fleet_json = fleet_json
+
+
+def _turns(busy: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(busy.items()))
 
 
 def _mappings(args: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -102,7 +102,9 @@ class Deploy:
                 self.result.lock_broken = lock.broken
                 self._resolve_kept()
                 self._apply(archive)
-                if self.result.need_archive or self.result.draining:
+                if self.result.draining:
+                    lock.expect(release_lock.EXPECTED, release_lock.DRAIN_LEASE_S)
+                elif self.result.need_archive:
                     lock.expect(release_lock.EXPECTED)
                 elif self.result.armed:
                     lock.expect(release_lock.CONFIRMING)
@@ -214,12 +216,15 @@ class Deploy:
 
     def _drain(self, names: list[str]) -> bool:
         """Give turns that run a chance to end; whether the controller has to come back for that."""
-        if not self.settings.units or not names or self.settings.drain_s <= 0:
+        if not self.settings.units or not names:
             return False
-        patience = min(self.settings.drain_s, DRAIN_VISIT_S)
+        patience = min(max(self.settings.drain_s, 0.0), DRAIN_VISIT_S)
         busy = self.gateways.busy(names, patience)
-        # With the last of its patience used up, the deploy goes on; the units' own drain is left.
-        self.result.draining = busy if patience < self.settings.drain_s else {}
+        if patience < self.settings.drain_s:
+            self.result.draining = busy
+        else:
+            # With the last of its patience used up, the deploy goes on; the units' own drain is left.
+            self.result.cut = busy
         return bool(self.result.draining)
 
     def _arm(self, before: str, gone: list[str], due: list[str]) -> None:
@@ -463,9 +468,7 @@ class Deploy:
         if before != self.result.release:
             with self._step(True):
                 write_json(os.path.join(root, PREVIOUS), {"schema": 1, "release": before}, 0o644)
-        self.result.pruned = release.prune(
-            root, self.settings.keep, self._protected(), self.settings.young_s
-        )
+        self.result.pruned = release.prune(root, self.settings.keep, self._protected(), self.settings.young_s)
 
     def _protected(self) -> set[str]:
         """Releases that a prune leaves: in use, wanted, or the one to go back to."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import fleet as live
 import pytest
 import runs
-from releases import Trial
+from releases import FULL, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,8 +134,9 @@ def test_hermes_goes_up_with_the_overlay_and_back(trial: Trial, tmp_path: Path) 
     assert trial.host.run("ls", "/opt/hermes").ok().split() == [OLD, NEW]
     told = trial.host.json(live.TIMMY, "status", "--json")
     assert (told["problems"], told["data"]["release"]["hermes_version"]) == ([], NEW)
-    again = runs.playbook(*argv, inventories=runs.own_inventories()).ok()
-    assert again.changed() == {trial.host.name: 0}, again.out
+    if FULL:
+        again = runs.playbook(*argv, inventories=runs.own_inventories()).ok()
+        assert again.changed() == {trial.host.name: 0}, again.out
 
     back = ("playbooks/rollback.yml", "--limit", trial.host.name)
     runs.playbook(*back, inventories=runs.own_inventories()).ok()
@@ -144,8 +145,9 @@ def test_hermes_goes_up_with_the_overlay_and_back(trial: Trial, tmp_path: Path) 
     assert LINE not in soul(trial)
 
 
-def test_a_version_that_nobody_locked_is_one_line(trial: Trial) -> None:
-    argv = ("playbooks/deploy_hermes.yml", "--limit", trial.host.name, "-e", "timmy_hermes_version=0.99.0")
+def test_a_version_that_nobody_locked_is_one_line(fleet: Fleet) -> None:
+    name = fleet.wizards[0].host.name
+    argv = ("playbooks/deploy_hermes.yml", "--limit", name, "-e", "timmy_hermes_version=0.99.0")
     done = runs.playbook(*argv, inventories=runs.own_inventories())
     assert done.rc != 0
     assert "0.99.0" in done.last, done.out
