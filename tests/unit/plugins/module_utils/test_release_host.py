@@ -364,6 +364,23 @@ def test_drift_is_reported_and_kept_while_what_is_gone_is_repaired(host: Host) -
     assert [one["path"].partition("#")[2] for one in seen if one["kind"] == "key"] == ["a.ours"]
 
 
+def test_a_dropped_link_goes_and_one_that_somebody_made_his_own_is_kept_and_told(host: Host) -> None:
+    skins = {f"agents/ezra/home/skins/{name}.yaml": name for name in ("gone", "mine")}
+    host.deploy(host.pack(**skins))
+    home = host.base / "home/ezra/.hermes/skins"
+    (home / "mine.yaml").unlink()
+    (home / "mine.yaml").write_text("theirs")
+    packed = host.pack()
+    foretold = host.deploy(packed, check_mode=True)
+    result = host.deploy(packed)
+    assert result.linked == foretold.linked == {"ezra": [".hermes/skins/gone.yaml"]}
+    told = [".hermes/skins/mine.yaml: dropped by the overlay, and no longer our link"]
+    assert result.drift == foretold.drift == {"ezra": told}
+    assert [path.name for path in home.iterdir()] == ["mine.yaml"]
+    assert (home / "mine.yaml").read_text() == "theirs"
+    assert host.deploy(("", packed[1])).drift == {}
+
+
 @pytest.mark.parametrize("blank", [True, False])
 def test_check_mode_says_what_a_run_would_do_and_does_nothing(host: Host, blank: bool) -> None:
     if not blank:
