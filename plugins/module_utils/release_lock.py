@@ -62,9 +62,9 @@ def _holder(lease: Mapping[str, Any]) -> str:
 
 
 def _age(lease: Mapping[str, Any], now: float, this_boot: str) -> str:
-    at = lease.get("at")
-    known = lease.get("boot_id") == this_boot and isinstance(at, int | float)
-    return f", last here {now - float(at):.0f} s ago" if known else ""
+    if lease.get("boot_id") != this_boot or "at" not in lease:
+        return ""
+    return f", last here {now - float(lease['at']):.0f} s ago"
 
 
 def _why_broken(lease: Mapping[str, Any], now: float, this_boot: str) -> str:
