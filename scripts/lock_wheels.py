@@ -103,13 +103,16 @@ def main(argv: list[str] | None = None) -> int:
     """Write every lock beside its source; a lock is replaced only when its text differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--uv", default=shutil.which("uv") or "uv", help="the resolver's command")
+    parser.add_argument(
+        "--dir", type=Path, default=LOCKS, help="where the .in files lie and the locks go (default: the role)"
+    )
     parser.add_argument("--only", metavar="TAG", help="one set, such as cp311-x86_64")
     args = parser.parse_args(argv)
-    for source in sorted(LOCKS.glob("*.in")):
+    for source in sorted(args.dir.glob("*.in")):
         for target in (Target(python, arch) for python in PYTHONS for arch in ARCHES):
             if args.only not in (None, target.tag):
                 continue
-            lock = LOCKS / f"{source.stem}-{target.tag}.txt"
+            lock = args.dir / f"{source.stem}-{target.tag}.txt"
             text = make_lock(target, source, args.uv)
             same = lock.exists() and lock.read_text(encoding="utf-8") == text
             if not same:

@@ -55,7 +55,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         if answer.pop("armed", False) and not answer.get("failed"):
             answer.update(release_confirm.confirm(self, args, answer))
         _warn(result, answer)
-        for name in ("left_s", "draining", "held", "blobs", *(() if args["ask"] else ("due",))):
+        for name in ("left_s", "draining", "cut", "held", "blobs", *(() if args["ask"] else ("due",))):
             answer.pop(name, None)
         result.update(answer)
         return result
@@ -109,11 +109,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         patience = args["lock_wait_s"]
         drain = full = args["drain_s"]
         broken = ""
+        damage: list[str] = []
         while True:
             visited = time.monotonic()
             args["drain_s"] = max(drain, 0.0)
             answer = release_visit.visit(self, args, variables, archive)
             broken = answer.pop("lock_broken", "") or broken
+            # A visit that drains has mended the release before: the next one finds nothing to tell of it.
+            damage = (answer.get("drift") or {}).get("release") or damage
             waited = time.monotonic() - begin
             if answer.get("failed"):
                 break
@@ -129,14 +132,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
                 # The release is on the host now.
                 archive = b""
                 drain -= time.monotonic() - visited
-                turns = ", ".join(f"{name} {count}" for name, count in sorted(answer["draining"].items()))
-                self._say(
-                    variables, f"waiting for turns to end, {max(drain, 0):.0f} of {full:.0f} s left: {turns}"
-                )
+                left, turns = max(drain, 0), _turns(answer["draining"])
+                self._say(variables, f"waiting for turns to end, {left:.0f} of {full:.0f} s left: {turns}")
             else:
                 break
+        if damage:
+            answer.setdefault("drift", {})["release"] = damage
         if broken:
             answer.setdefault("warnings", []).append(f"broke the deploy lock of {broken}")
+        if answer.get("cut"):
+            told = f"went on after {full:.0f} s though turns still ran: {_turns(answer['cut'])}"
+            answer.setdefault("warnings", []).append(told)
         return answer
 
     def _tree(self, args: Mapping[str, Any], variables: Mapping[str, Any]) -> release_tree.Tree:
@@ -173,3 +179,7 @@ def _warn(result: dict[str, Any], answer: dict[str, Any]) -> None:
         lines.append(f"no longer on this host, stopped: {', '.join(answer['retired'])}")
     if lines:
         result.setdefault("warnings", []).extend(lines)
+
+
+def _turns(busy: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(busy.items()))

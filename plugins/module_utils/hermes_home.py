@@ -36,11 +36,10 @@ from . import (
     home_merge,
     overlay_problem,
 )
-from .release import fsync_dir, write_file
+from .release import aside_name, fsync_dir, set_aside, write_file
 
 # Where a subtree of agents/<agent>/ appears in the home.
 LINKED = {"home": ".hermes", "timmy": ".timmy"}
-KEPT = ".timmy-kept-"
 _MAX_HOME_FILE = 16 * 1024 * 1024
 
 
@@ -101,8 +100,9 @@ def plan_for(
     for name in adoption.links(record, manifest, agent):
         links.pop(name, None)
     recorded: dict[str, str] = dict(record.get("links") or {})
-    drop = {name: target for name, target in recorded.items() if name not in links}
-    ours = sorted({*recorded, *adoption.accepted_links(record)})
+    accepted = adoption.accepted_links(record)
+    drop = {name: target for name, target in recorded.items() if name not in {*links, *accepted}}
+    ours = sorted({*recorded, *accepted})
     return HomePlan(home, links, seeds, drop, ours, dict(record.get("cron") or {}))
 
 
@@ -162,15 +162,19 @@ def settle(who: Account, plan: HomePlan, release: str) -> dict[str, Any]:
 def look_here(plan: HomePlan) -> dict[str, Any]:
     """As `look`, in this process."""
     found: dict[str, Any] = {"link": [], "keep": [], "drift": [], "unlink": [], "seed": []}
+    found.update(aside={}, left=[])
     for name, target in plan.links.items():
         state = _link_state(os.path.join(plan.home, name), target)
         if state == "missing":
             found["link"].append(name)
         elif state == "foreign":
             found["drift" if name in plan.ours else "keep"].append(name)
+    for name in found["keep"]:
+        found["aside"][name] = os.path.basename(aside_name(os.path.join(plan.home, name)))
     for name, target in plan.drop.items():
-        if _link_state(os.path.join(plan.home, name), target) == "ours":
-            found["unlink"].append(name)
+        state = _link_state(os.path.join(plan.home, name), target)
+        if state != "missing":
+            found["unlink" if state == "ours" else "left"].append(name)
     found["seed"] = [name for name in plan.seeds if not os.path.lexists(os.path.join(plan.home, name))]
     found["config_sha256"] = _digest(os.path.join(plan.home, ".hermes/config.yaml"))
     found["cron_edits"] = _cron_edits(os.path.join(plan.home, ".hermes/cron/jobs.json"), plan.cron)
@@ -226,7 +230,7 @@ def settle_here(plan: HomePlan, release: str) -> dict[str, Any]:
         full = os.path.join(plan.home, name)
         _folder(plan.home, name)
         if name in todo["keep"]:
-            done["kept"].append(f"{name} -> {os.path.basename(_set_aside(full))}")
+            done["kept"].append(f"{name} -> {os.path.basename(set_aside(full))}")
         _link(full, plan.links[name])
         done["linked"].append(name)
         touched.add(os.path.dirname(full))
@@ -260,15 +264,6 @@ def _link(full: str, target: str) -> None:
         os.unlink(temporary)
     os.symlink(target, temporary)
     os.rename(temporary, full)
-
-
-def _set_aside(full: str) -> str:
-    """Rename what stands in a link's place to a free name; nothing is ever lost."""
-    number = 1
-    while os.path.lexists(f"{full}{KEPT}{number}"):
-        number += 1
-    os.rename(full, f"{full}{KEPT}{number}")
-    return f"{full}{KEPT}{number}"
 
 
 def _seed(full: str, source: str) -> bool:

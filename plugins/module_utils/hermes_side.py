@@ -52,7 +52,7 @@ def apply_config(request: dict[str, Any]) -> dict[str, Any]:
     path = os.path.join(request["home"], "config.yaml")
     for _attempt in range(5):
         before = _signature(path)
-        home, problems = _load_mapping(path, path) if before else ({}, [])
+        home, problems = _load_mapping(path, path) if before else (_seed(request), [])
         if problems:
             return {"problems": problems}
         base = home_merge.settled(request["base"], request.get("pending") or {}, home)
@@ -73,6 +73,12 @@ def apply_config(request: dict[str, Any]) -> dict[str, Any]:
             _replace(path, text, merged.home)
             return {**answer, "sha256": _sha256(path)}
     return {"problems": [f"{path}: is being rewritten faster than it can be merged"]}
+
+
+def _seed(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file that is not there yet will begin with; only a prediction has to be told."""
+    data = _library("yaml").safe_load(request["seed_text"]) if request.get("seed_text") else None
+    return data if isinstance(data, dict) else {}
 
 
 def _signature(path: str) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ from .release_format import (
 
 CURRENT = "current"
 RELEASES = "releases"
+KEPT = ".timmy-kept-"
 
 
 def fsync_dir(path: str) -> None:
@@ -65,6 +66,21 @@ def write_file(path: str, content: bytes, mode: int, *, uid: int = -1, gid: int 
     fsync_dir(os.path.dirname(path))
 
 
+def aside_name(full: str) -> str:
+    """The free name beside a path that whatever stands there would get."""
+    number = 1
+    while os.path.lexists(f"{full}{KEPT}{number}"):
+        number += 1
+    return f"{full}{KEPT}{number}"
+
+
+def set_aside(full: str) -> str:
+    """Rename what stands in our place to a free name; nothing is ever lost."""
+    name = aside_name(full)
+    os.rename(full, name)
+    return name
+
+
 def release_dir(root: str, digest: str) -> str:
     """Where a release lives."""
     return os.path.join(root, RELEASES, digest[:SHORT])
@@ -91,7 +107,7 @@ def load_manifest(directory: str) -> dict[str, Any]:
 
 
 def stage(source: Source, root: str, wanted: str, *, hermes_root: str, config_dir: str) -> str:
-    """Unpack, check and make durable a release, unless a good one is there; returns its directory.
+    """Unpack, check and make durable a release, or mend the one that is there; returns its directory.
 
     What the archive leaves out comes from the active release; LackingError where it has it no more.
     """
@@ -111,10 +127,9 @@ def stage(source: Source, root: str, wanted: str, *, hermes_root: str, config_di
     _remove_tree(staging)
     try:
         _fill(staging, manifest, contents)
-        _put_in_place(staging, final)
-    except BaseException:
+        _put_in_place(staging, final, manifest)
+    finally:
         _remove_tree(staging)
-        raise
     return final
 
 
@@ -127,7 +142,8 @@ def contents_of(directory: str) -> Elsewhere:
         if sha256 not in places:
             return None
         try:
-            handle = os.open(os.path.join(directory, places[sha256]), os.O_RDONLY | os.O_NOFOLLOW)
+            full = os.path.join(directory, places[sha256])
+            handle = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
         with os.fdopen(handle, "rb") as stream:
@@ -185,12 +201,55 @@ def _write_member(full: str, content: bytes, mode: int, mtime: int) -> None:
         os.utime(out.fileno(), (mtime, mtime))
 
 
-def _put_in_place(staging: str, final: str) -> None:
+def _put_in_place(staging: str, final: str, manifest: Mapping[str, Any]) -> None:
+    if _is_folder(final):
+        _mend(staging, final, manifest)
+        return
     if os.path.lexists(final):
-        # A damaged directory of that name is moved aside in one step, never edited while it may be in use.
-        os.rename(final, f"{os.path.dirname(final)}/.{os.path.basename(final)}.bad-{time.time_ns()}")
+        set_aside(final)
     os.rename(staging, final)
     fsync_dir(os.path.dirname(final))
+
+
+def _mend(staging: str, final: str, manifest: Mapping[str, Any]) -> None:
+    """Move what is damaged over from a good tree, each file or link by one rename.
+
+    Not by exchanging the trees: who holds the directory open goes on reading this very release, by path
+    nothing is missing for a moment, and files of others keep their place.
+    """
+    whole = {MANIFEST: _entry_of(encode_manifest(manifest)), **manifest["files"]}
+    touched = set()
+    for path in sorted(path for path, entry in whole.items() if _differs(os.path.join(final, path), entry)):
+        _make_way(final, path)
+        full = os.path.join(final, path)
+        os.rename(os.path.join(staging, path), full)
+        touched.add(os.path.dirname(full))
+    for folder in sorted(touched):
+        fsync_dir(folder)
+
+
+def _entry_of(content: bytes) -> dict[str, str]:
+    return {"sha256": hashlib.sha256(content).hexdigest(), "mode": "0644"}
+
+
+def _make_way(directory: str, path: str) -> None:
+    """Real folders down to a path, and no folder in its place."""
+    folder = directory
+    for part in path.split("/")[:-1]:
+        folder = os.path.join(folder, part)
+        if _is_folder(folder):
+            continue
+        if os.path.lexists(folder):
+            set_aside(folder)
+        os.mkdir(folder, 0o755)
+        fsync_dir(os.path.dirname(folder))
+    full = os.path.join(directory, path)
+    if _is_folder(full):
+        set_aside(full)
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def flip(root: str, name: str) -> None:
@@ -261,23 +320,26 @@ def releases(root: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+def spare(root: str, keep: int, protected: set[str], young_s: float = 0) -> list[str]:
+    """The releases that `prune` removes: beyond the `keep` newest, and not young."""
+    base = os.path.join(root, RELEASES)
+    names = [name for name, _manifest in releases(root) if name not in protected][max(keep, 0) :]
+    return [name for name in names if time.time() - os.stat(os.path.join(base, name)).st_ctime >= young_s]
+
+
 def prune(root: str, keep: int, protected: set[str], young_s: float = 0) -> list[str]:
     """Remove old releases beyond `keep`, file by file after their manifests; what is not ours stays.
 
     One that came within the last `young_s` seconds stays too: somebody may still read it or go back to it.
     """
-    removed = []
     base = os.path.join(root, RELEASES)
-    spare = [name for name, _manifest in releases(root) if name not in protected]
-    for name in spare[max(keep, 0) :]:
-        if time.time() - os.stat(os.path.join(base, name)).st_ctime < young_s:
-            continue
+    removed = spare(root, keep, protected, young_s)
+    for name in removed:
         remove_release(os.path.join(base, name))
-        removed.append(name)
     with suppress(FileNotFoundError):
         for name in os.listdir(base):
             # Leftovers of killed runs; the lock is held, so nobody is writing them.
-            if re.fullmatch(rf"\.[0-9a-f]{{{SHORT}}}\.(tmp|bad)-\d+", name):
+            if re.fullmatch(rf"\.[0-9a-f]{{{SHORT}}}\.tmp-\d+", name):
                 _remove_tree(os.path.join(base, name))
     return removed
 

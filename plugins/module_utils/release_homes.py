@@ -9,13 +9,16 @@ of the keys in a file are ours.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
 
-from . import adoption, hermes_home
+from . import adoption, hermes_home, home_merge
 from .hermes_home import HomeError
-from .release_state import Records, Result, Settings, fingerprint, read_json
+from .release_state import Records, Result, Settings, fingerprint, read
+
+CONFIG = ".hermes/config.yaml"
 
 
 class Homes:
@@ -26,8 +29,10 @@ class Homes:
         self.records = records
         self.result = result
 
-    def ask(self, who: hermes_home.Account, directory: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        python = os.path.join(directory, "hermes", "bin", "python")
+    def ask(
+        self, who: hermes_home.Account, directory: str, request: Mapping[str, Any], python: str = ""
+    ) -> dict[str, Any]:
+        python = python or os.path.join(directory, "hermes", "bin", "python")
         if not os.path.exists(python):
             where = os.path.realpath(os.path.dirname(python))
             raise HomeError(f"{where} holds no Hermes; the role hermes_agent makes it")
@@ -49,7 +54,7 @@ class Homes:
         if seen["link"] or seen["keep"] or seen["unlink"] or seen["seed"]:
             done = hermes_home.settle(who, plan, directory)
             self._note_home(name, done["linked"] + done["unlinked"], done["seeded"], done["kept"])
-        self.result.add("drift", name, [f"{one}: no longer our link" for one in seen["drift"]])
+        self._note_links(name, seen)
         # A link that was drift stays on record, so that it stays drift and is never set aside without a word.
         accepted = adoption.after_links(record, manifest, name)
         self.records.save(
@@ -63,6 +68,11 @@ class Homes:
         # Until the answer is on record, a key that stands as this release wants it counts as ours too.
         self.records.save(name, pending=merged["config"])
         self._take_answer(name, merged, self.ask(who, directory, request))
+
+    def _note_links(self, name: str, seen: Mapping[str, Any]) -> None:
+        told = [f"{one}: no longer our link" for one in seen["drift"]]
+        told += [f"{one}: dropped by the overlay, and no longer our link" for one in seen["left"]]
+        self.result.add("drift", name, told)
 
     def _note_home(self, name: str, linked: list[str], seeded: list[str], kept: list[str]) -> None:
         self.result.changed = True
@@ -123,32 +133,89 @@ class Homes:
             self._note_merged(who.name, answer["config"], answer["cron"])
         self.records.forget(who.name)
 
-    def predict(self, name: str, home: str, manifest: Mapping[str, Any], directory: str) -> None:
+    def predict(
+        self,
+        name: str,
+        home: str,
+        manifest: Mapping[str, Any],
+        directory: str,
+        contents: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Note what `settle` would; of a release that is not on this host, `contents` holds the files."""
         record = self.records.load(name)
+        merged = merged_of(directory, name, contents)
         account = hermes_home.account(name, home)
         if account is None or not os.path.isdir(account.home):
             plan = hermes_home.plan_for(manifest, name, home or f"/home/{name}", self.settings.root, {})
             self._note_home(name, sorted(plan.links), sorted(plan.seeds), [])
+            self._note_blank(name, merged)
             return
         plan = hermes_home.plan_for(manifest, name, account.home, self.settings.root, record)
         seen = hermes_home.look(account, plan)
         if seen["link"] or seen["keep"] or seen["unlink"] or seen["seed"]:
-            self._note_home(name, seen["keep"] + seen["link"] + seen["unlink"], seen["seed"], seen["keep"])
-        self.result.add("drift", name, [f"{one}: no longer our link" for one in seen["drift"]])
-        here = os.path.isdir(directory)
-        merged = merged_of(directory, name) if here else None
-        if merged is not None and self._merged_settled(record, merged, seen):
+            kept = [f"{one} -> {seen['aside'][one]}" for one in seen["keep"]]
+            self._note_home(name, seen["keep"] + seen["link"] + seen["unlink"], seen["seed"], kept)
+        self._note_links(name, seen)
+        if self._merged_settled(record, merged, seen) and not seen["seed"]:
             self.result.add("drift", name, list(record.get("edited") or []))
-        elif merged is not None:
-            answer = self.ask(
-                account, directory, {"do": "apply", "dry": True, **merged, **adoption.last_applied(record)}
-            )
+            return
+        python = self._hermes_at_hand(manifest)
+        if not python:
+            # A host without any Hermes has had no agent that could have written a configuration.
+            self._note_blank(name, merged)
+            return
+        seed = _content(directory, plan.seeds[CONFIG], contents) if CONFIG in seen["seed"] else b""
+        request = {"do": "apply", "dry": True, **merged, **adoption.last_applied(record)}
+        request["seed_text"] = seed.decode("utf-8", "replace")
+        answer = self.ask(account, directory, request, python)
+        if answer["config"]["problems"]:
+            raise HomeError(f"{name}: {answer['config']['problems'][0]}")
+        self._note_merged(name, answer["config"], answer["cron"])
+
+    def _hermes_at_hand(self, manifest: Mapping[str, Any]) -> str:
+        """The interpreter of the wanted Hermes, before it is installed that of the current one, or "" ."""
+        wanted = str((manifest["files"].get("hermes") or {}).get("link") or "")
+        for place in (wanted, os.path.join(self.settings.root, "current", "hermes")):
+            python = os.path.join(place, "bin", "python")
+            if place and os.path.exists(python):
+                return python
+        return ""
+
+    def _note_blank(self, name: str, merged: Mapping[str, Any]) -> None:
+        changed = [f"config.yaml: {key}" for key in home_merge.merge(merged["config"], {}, {}).changed]
+        self.result.add("merged", name, changed + [f"cron {job['name']}: created" for job in merged["jobs"]])
+
+    def predict_clear(self, name: str, manifest: Mapping[str, Any], directory: str) -> None:
+        """Note what `clear` would do to the home of an agent that leaves."""
+        account, record = hermes_home.account(name), self.records.load(name)
+        if account is None or not os.path.isdir(account.home):
+            return
+        plan = hermes_home.plan_for({}, name, account.home, self.settings.root, record)
+        self.result.add("linked", name, hermes_home.look(account, plan)["unlink"])
+        python = self._hermes_at_hand(manifest)
+        if python and (record.get("config") or record.get("cron")):
+            request = {"do": "apply", "dry": True, "config": {}, "jobs": [], **adoption.last_applied(record)}
+            answer = self.ask(account, directory, request, python)
             if not answer["config"]["problems"]:
                 self._note_merged(name, answer["config"], answer["cron"])
 
 
-def merged_of(directory: str, name: str) -> dict[str, Any]:
+def merged_of(directory: str, name: str, contents: Mapping[str, bytes] | None = None) -> dict[str, Any]:
     """The merged state that a release wants for an agent."""
-    base = os.path.join(directory, "agents", name, "merged")
-    config, jobs = read_json(os.path.join(base, "config.json")), read_json(os.path.join(base, "cron.json"))
+    config, jobs = (
+        _json_of(_content(directory, f"agents/{name}/merged/{part}.json", contents))
+        for part in ("config", "cron")
+    )
     return {"config": config or {}, "jobs": (jobs or {}).get("jobs", [])}
+
+
+def _content(directory: str, path: str, contents: Mapping[str, bytes] | None) -> bytes:
+    """A file of a release, wherever that is now; empty where it has none of that name."""
+    return contents.get(path, b"") if contents else read(os.path.join(directory, path)) or b""
+
+
+def _json_of(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None

@@ -36,7 +36,7 @@ from . import (
     wizard_units,
 )
 from .hermes_home import HomeError
-from .release_format import SHORT, LackingError, ReleaseError, Source, read_archive
+from .release_format import MANIFEST, SHORT, LackingError, ReleaseError, Source, read_archive
 from .release_homes import Homes, merged_of
 from .release_state import (
     FLEET,
@@ -106,7 +106,9 @@ class Deploy:
                 self._leave_tool()
                 self._resolve_kept()
                 self._apply(archive)
-                if self.result.need_archive or self.result.draining:
+                if self.result.draining:
+                    lock.expect(release_lock.EXPECTED, release_lock.DRAIN_LEASE_S)
+                elif self.result.need_archive:
                     lock.expect(release_lock.EXPECTED)
                 elif self.result.armed:
                     lock.expect(release_lock.CONFIRMING)
@@ -123,11 +125,9 @@ class Deploy:
         result = self._predict("")
         result.due = result.changed or self._guarded() in release_lock.PENDING
         result.changed = False
-        if not result.due:
-            self._note_damage(release.release_dir(self.settings.root, self.wanted.digest))
-            if self.settings.units:
-                result.health = self.gateways.answers()
-                result.due = not all(answer["ok"] for answer in result.health.values())
+        if not result.due and self.settings.units:
+            result.health = self.gateways.answers()
+            result.due = not all(answer["ok"] for answer in result.health.values())
         return result
 
     def _guarded(self) -> str:
@@ -171,7 +171,8 @@ class Deploy:
         self.result.previous = before
         self.result.release = digest[:SHORT]
         directory = release.release_dir(root, digest)
-        if release.load_manifest(directory).get("hash") != digest:
+        here, damage = self._damage(directory)
+        if damage or not here:
             if not archive:
                 self._need_archive(before)
                 return
@@ -187,9 +188,10 @@ class Deploy:
                 # The active release is not what the controller took it for; now all of it has to travel.
                 self._need_archive("")
                 return
-        else:
-            self._note_damage(directory)
         manifest = release.load_manifest(directory)
+        if damage:
+            # On record, so that a visit which finds it mended knows of the restart too.
+            self.gateways.forget_running(self._note_mended(damage, manifest))
         old = self._manifest_of(before)
         self._note_paths(old, manifest, directory)
         accounts = self._accounts()
@@ -201,8 +203,9 @@ class Deploy:
             proofs = {name: self._proof_of(manifest, name) for name in self.names}
             trial = release_trial.Trial(self.settings, self.wanted, self.records, self.result)
             trial.run(directory, manifest, accounts, proofs)
-            if self._drain([*due, *gone]):
-                return
+        if self._drain([*due, *gone]):
+            return
+        if flips:
             self._arm(before, gone, due)
         try:
             self._change(manifest, directory, accounts, before, flips)
@@ -223,18 +226,41 @@ class Deploy:
         self.result.blobs = release_format.blobs_of(self._manifest_of(active))
         return self.result
 
-    def _note_damage(self, directory: str) -> None:
-        found = [f"{one['path']}: {one['problem']}" for one in release.drift(directory)]
-        self.result.add("drift", "release", found)
+    def _damage(self, directory: str) -> tuple[bool, list[str]]:
+        """Whether the release is here, and which of its paths are not as its manifest says."""
+        if not os.path.isdir(directory):
+            return False, []
+        found = release.drift(directory)
+        if not found and release.load_manifest(directory).get("hash") != self.wanted.digest:
+            found = [{"path": MANIFEST, "problem": "of another release"}]
+        self.result.add("drift", "release", [f"{one['path']}: {one['problem']}" for one in found])
+        return True, [one["path"] for one in found]
+
+    def _note_mended(self, damage: list[str], manifest: Mapping[str, Any]) -> list[str]:
+        """Report what is mended; the agents whose gateway may run with what was damaged."""
+        files = manifest["files"]
+        left = {path: entry for path, entry in files.items() if path not in damage}
+        for kind, names in ownership.by_class(ownership.changed_paths(left, files), left, files).items():
+            self.result.paths.setdefault(kind, []).extend(names)
+        self.result.changed = True
+        # Without a good manifest nobody can tell what else was damaged.
+        return [
+            name
+            for name in self.names
+            if MANIFEST in damage or ownership.reload_for(left, files, name) == "restart"
+        ]
 
     def _drain(self, names: list[str]) -> bool:
         """Give turns that run a chance to end; whether the controller has to come back for that."""
-        if not self.settings.units or not names or self.settings.drain_s <= 0:
+        if not self.settings.units or not names:
             return False
-        patience = min(self.settings.drain_s, DRAIN_VISIT_S)
+        patience = min(max(self.settings.drain_s, 0.0), DRAIN_VISIT_S)
         busy = self.gateways.busy(names, patience)
-        # With the last of its patience used up, the deploy goes on; the units' own drain is left.
-        self.result.draining = busy if patience < self.settings.drain_s else {}
+        if patience < self.settings.drain_s:
+            self.result.draining = busy
+        else:
+            # With the last of its patience used up, the deploy goes on; the units' own drain is left.
+            self.result.cut = busy
         return bool(self.result.draining)
 
     def _arm(self, before: str, gone: list[str], due: list[str]) -> None:
@@ -485,11 +511,16 @@ class Deploy:
         if before != self.result.release:
             with self._step(True):
                 write_json(os.path.join(root, PREVIOUS), {"schema": 1, "release": before}, 0o644)
+        self.result.pruned = release.prune(root, self.settings.keep, self._protected(), self.settings.young_s)
+
+    def _protected(self) -> set[str]:
+        """Releases that a prune leaves: in use, wanted, or the one to go back to."""
         running = {str(self.records.load(name).get("running") or "")[:SHORT] for name in self.names}
         # The one before is the last good one: what is current now was not confirmed by anybody yet.
-        last = str((read_json(os.path.join(root, PREVIOUS)) or {}).get("release", ""))
-        protected = {self.result.release, before, last, *running}
-        self.result.pruned = release.prune(root, self.settings.keep, protected, self.settings.young_s)
+        last = self.result.previous
+        if last == self.result.release:
+            last = str((read_json(os.path.join(self.settings.root, PREVIOUS)) or {}).get("release", ""))
+        return {self.result.release, last, *running}
 
     def absent(self) -> Result:
         """Take away what we put on this host. Homes keep everything that is not ours."""
@@ -549,8 +580,9 @@ class Deploy:
         self.result.previous = release.current_name(root)
         self.result.release = digest[:SHORT]
         directory = release.release_dir(root, digest)
+        here, damage = self._damage(directory)
         manifest, contents = release.load_manifest(directory), {}
-        if manifest.get("hash") != digest:
+        if damage or not here:
             if not archive:
                 return self._need_archive(self.result.previous)
             manifest, stream = read_archive(
@@ -560,6 +592,7 @@ class Deploy:
                 elsewhere=release.contents_of(os.path.join(root, release.RELEASES, self.result.previous)),
             )
             contents = dict(stream)
+        torn = self._note_mended(damage, manifest) if damage else []
         old = self._manifest_of(self.result.previous)
         self._note_paths(old, manifest, directory, contents)
         self.result.changed = self.result.changed or self.result.previous != self.result.release
@@ -567,13 +600,17 @@ class Deploy:
             before, content = read(self._env_path(name)), self._env_content(name)
             if before != content:
                 self._note_env(name, before, content)
-            self.home_work.predict(name, self.homes[name], manifest, directory)
+            self.home_work.predict(name, self.homes[name], manifest, directory, contents)
         fleet = read(os.path.join(self.settings.config_dir, FLEET))
         if fleet != self._fleet_content():
             self._note_fleet(fleet, self._fleet_content())
         if self.settings.units:
-            self.result.restarted = self.gateways.due(manifest)
+            due = self.gateways.due(manifest)
+            self.result.restarted = [name for name in self.names if name in due or name in torn]
         self.result.retired = self._gone(old)
+        for name in self.result.retired:
+            self.home_work.predict_clear(name, manifest, directory)
+        self.result.pruned = release.spare(root, self.settings.keep, self._protected(), self.settings.young_s)
         self.result.changed = self.result.changed or bool(self.result.restarted or self.result.retired)
         return self.result
 

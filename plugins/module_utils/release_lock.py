@@ -25,6 +25,8 @@ from .release_format import ReleaseError
 LOCK = ".lock"
 LEASE = "lock.json"
 LEASE_S = 120.0
+# Who waits for turns to end comes back at once; an archive may take its time.
+DRAIN_LEASE_S = 30.0
 
 # What a lease waits for.
 WORKING = "working"
@@ -51,12 +53,18 @@ def verdict(
     if not why and owner and lease.get("owner") == owner:
         return "ours", ""
     if why:
-        return "broken", f"{_holder(lease)}: {why}"
+        return "broken", f"{_holder(lease)}{_age(lease, now, this_boot)}: {why}"
     return "held", f"{_holder(lease)}: expected back within {float(lease['expires']) - now:.0f} s"
 
 
 def _holder(lease: Mapping[str, Any]) -> str:
     return str(lease.get("owner") or "an earlier run")
+
+
+def _age(lease: Mapping[str, Any], now: float, this_boot: str) -> str:
+    if lease.get("boot_id") != this_boot or "at" not in lease:
+        return ""
+    return f", last here {now - float(lease['at']):.0f} s ago"
 
 
 def _why_broken(lease: Mapping[str, Any], now: float, this_boot: str) -> str:
@@ -77,18 +85,21 @@ class Lock:
         self.owner = owner
         self.broken = broken
         self.phase = ""
+        self.lease_s = LEASE_S
 
-    def expect(self, phase: str) -> None:
+    def expect(self, phase: str, lease_s: float = LEASE_S) -> None:
         """Keep the host for this owner after the visit."""
-        self.phase = phase
+        self.phase, self.lease_s = phase, lease_s
 
     def write(self, phase: str) -> None:
         """Replace the lease; a host that restarts needs none, so nothing waits for the disk."""
+        now = guard.boot_time()
         lease = {
             "schema": 1,
             "owner": self.owner,
             "boot_id": guard.boot_id(),
-            "expires": guard.boot_time() + LEASE_S,
+            "at": now,
+            "expires": now + self.lease_s,
             "phase": phase,
         }
         temporary = os.path.join(self.root, f".{LEASE}.tmp")

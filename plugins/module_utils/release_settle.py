@@ -84,7 +84,7 @@ class Settler:
         path = str(finding.at["path"])
         entry = (self.manifest.get("files") or {}).get(path)
         if entry is None:
-            told = "the manifest itself is damaged; a release of another content must be deployed"
+            told = "the manifest itself is damaged; the next deploy of this release puts it right"
             return Settled(False, f"{finding.path}: {told}")
         if "link" in entry:
             _relink(finding.path, str(entry["link"]))

@@ -83,6 +83,7 @@ class Result:
     held: str = ""
     lock_broken: str = ""
     draining: dict[str, int] = field(default_factory=dict)
+    cut: dict[str, int] = field(default_factory=dict)
     armed: bool = False
     left_s: float = 0.0
     release: str = ""

@@ -155,6 +155,7 @@ def judge(report: Any) -> dict[str, Any]:
             answer[name] = report[name]
     readiness = report.get("readiness")
     checks = readiness.get("checks") if isinstance(readiness, dict) else None
+    answer["turns"] = _turns(report, checks)
     if not isinstance(checks, dict) or not checks:
         return {**answer, "ok": report.get("status") == "ok", "reason": f"status {report.get('status')!r}"}
     bad = sorted(
@@ -165,6 +166,17 @@ def judge(report: Any) -> dict[str, Any]:
     # A disk that is nearly full is worth a word, but no release made it so and none can cure it.
     answer["ok"] = set(bad) <= {"disk"}
     return answer
+
+
+def _turns(report: Mapping[str, Any], checks: Any) -> int:
+    """Turns under way. Those of the API server are only in the readiness report; others are in both or one.
+
+    A turn that a caller of `/v1/chat/completions` waits for is in neither: Hermes' own drain is left for it.
+    """
+    queues = checks.get("background_queues") if isinstance(checks, dict) else None
+    runs = queues.get("active_api_runs") if isinstance(queues, dict) else 0
+    counts = [count for count in (report.get("active_agents"), runs) if isinstance(count, int)]
+    return max(counts, default=0)
 
 
 def wait_healthy(
@@ -201,7 +213,7 @@ def wait_idle(
     """
     begin = clock()
     while True:
-        turns = {agent: ask(port, key).get("active_agents") for agent, (port, key) in gateways.items()}
+        turns = {agent: ask(port, key).get("turns") for agent, (port, key) in gateways.items()}
         busy = {agent: count for agent, count in turns.items() if isinstance(count, int) and count > 0}
         if not busy or clock() - begin >= timeout_s:
             return busy

@@ -22,6 +22,7 @@ description:
     link, env files, homes and units back by itself, also when it restarts in between, and the task fails.
   - Where turns are under way in a gateway that has to restart, they get O(drain_s) before that window begins.
   - One deploy at a time works on a host. Another waits, and takes over from one that will not come back.
+  - A file of the release that somebody damaged on the host is reported as drift and put right.
   - An unchanged host costs one round trip.
 options:
   state:
@@ -175,8 +176,6 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details:
-      - Merged keys are predicted only for a release that is on the host already.
   diff_mode:
     support: full
   idempotent:
@@ -226,7 +225,7 @@ previous:
   type: str
   sample: 77d0c2b19a1f4e08
 changed_paths:
-  description: The paths that differ between both releases, by owner class.
+  description: The paths that differ between both releases or were put right in this one, by owner class.
   returned: success
   type: dict
   sample: {"managed": ["skills/triage/SKILL.md"]}
@@ -256,7 +255,9 @@ merged:
   type: dict
   sample: {"ezra": ["config.yaml: skills.external_dirs", "cron morning-report: created"]}
 drift:
-  description: What somebody edited though it is ours. It is reported and kept.
+  description:
+    - What somebody edited though it is ours. It is reported and kept.
+    - Under C(release) stands what was damaged in the release itself; it is put right.
   returned: success
   type: dict
   sample: {"ezra": ["terminal.env_passthrough: edited"]}

@@ -253,7 +253,9 @@ def test_busy_agents_are_said_and_get_no_more_than_their_time(monkeypatch: pytes
     ticks = iter(range(0, 1000, 3))
     clock = SimpleNamespace(sleep=lambda _seconds: None, monotonic=lambda: float(next(ticks)))
     monkeypatch.setattr(sidecar_release, "time", clock)
-    action, result = run({**ARGS, "drain_s": 10}, busy, busy, {"changed": False})
+    action, result = run({**ARGS, "drain_s": 10}, busy, busy, {"changed": False, "cut": {"ezra": 1}})
+    assert result["warnings"] == ["went on after 10 s though turns still ran: ezra 1"]
+    assert "cut" not in result
     assert [call["drain_s"] for call in action.calls] == sorted(
         (call["drain_s"] for call in action.calls), reverse=True
     )

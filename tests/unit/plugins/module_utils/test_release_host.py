@@ -81,7 +81,7 @@ class Host:
         if request["do"] == "prove":
             return {"problems": self.problems}
         path = Path(who.home, ".hermes/config.yaml")
-        home = json.loads(path.read_text()) if path.exists() else {}
+        home = json.loads(path.read_text() if path.exists() else request.get("seed_text") or "{}")
         base = home_merge.settled(request["base"], request["pending"], home)
         merged = home_merge.merge(request["config"], base, home, request["made"])
         if merged.changed and not request.get("dry"):
@@ -352,13 +352,9 @@ def test_drift_is_reported_and_kept_while_what_is_gone_is_repaired(host: Host) -
         (host.base / "home" / name / ".hermes/SOUL.md").unlink()
     (host.base / "home/ezra/.hermes/SOUL.md").write_text("mine")
     (host.base / "home/ezra/.hermes/config.yaml").write_text('{"a": {"ours": 7, "theirs": 2}}')
-    (host.base / "timmy/current/skills/x/SKILL.md").write_text("edited")
     result = host.deploy(("", packed[1]))
     assert result.linked == {"bezalel": [".hermes/SOUL.md"]}
-    wanted = {
-        "ezra": [".hermes/SOUL.md: no longer our link", "a.ours: edited"],
-        "release": ["skills/x/SKILL.md: edited"],
-    }
+    wanted = {"ezra": [".hermes/SOUL.md: no longer our link", "a.ours: edited"]}
     assert result.drift == wanted
     assert host.config() == {"a": {"ours": 7, "theirs": 2}}
     again = host.deploy(("", packed[1]))
@@ -369,16 +365,43 @@ def test_drift_is_reported_and_kept_while_what_is_gone_is_repaired(host: Host) -
     assert [one["path"].partition("#")[2] for one in seen if one["kind"] == "key"] == ["a.ours"]
 
 
+def test_a_dropped_link_goes_and_one_that_somebody_made_his_own_is_kept_and_told(host: Host) -> None:
+    skins = {f"agents/ezra/home/skins/{name}.yaml": name for name in ("gone", "mine")}
+    host.deploy(host.pack(**skins))
+    home = host.base / "home/ezra/.hermes/skins"
+    (home / "mine.yaml").unlink()
+    (home / "mine.yaml").write_text("theirs")
+    packed = host.pack()
+    foretold = host.deploy(packed, check_mode=True)
+    result = host.deploy(packed)
+    assert result.linked == foretold.linked == {"ezra": [".hermes/skins/gone.yaml"]}
+    told = [".hermes/skins/mine.yaml: dropped by the overlay, and no longer our link"]
+    assert result.drift == foretold.drift == {"ezra": told}
+    assert [path.name for path in home.iterdir()] == ["mine.yaml"]
+    assert (home / "mine.yaml").read_text() == "theirs"
+    assert host.deploy(("", packed[1])).drift == {}
+
+
 @pytest.mark.parametrize("blank", [True, False])
 def test_check_mode_says_what_a_run_would_do_and_does_nothing(host: Host, blank: bool) -> None:
     if not blank:
         host.deploy(host.pack())
-    packed = host.pack(**{"skills/x/SKILL.md": "better\n", "agents/ezra/managed/config.yaml": "{b: 1}\n"})
+    changes = {
+        "skills/x/SKILL.md": "better\n",
+        "agents/ezra/managed/config.yaml": "{b: 1}\n",
+        "agents/ezra/merged/config.json": '{"a": {"ours": 2}, "_config_version": 33}\n',
+        "agents/ezra/home/skins/x.yaml": "x",
+    }
+    packed = host.pack(**changes)
+    (host.base / "home/ezra/.hermes/skins").mkdir()
+    (host.base / "home/ezra/.hermes/skins/x.yaml").write_text("somebody else's")
     before, units = host.picture(), dict(host.running)
     predicted = host.deploy(packed, check_mode=True, diff_mode=True)
     assert (host.picture(), host.running) == (before, units)
     real = host.deploy(packed, diff_mode=True)
-    for name in ("changed", "release", "previous", "paths", "env", "linked", "seeded", "restarted", "diff"):
+    for name in ("changed", "release", "previous", "paths", "env", "linked", "seeded", "kept", "merged"):
+        assert getattr(predicted, name) == getattr(real, name), name
+    for name in ("drift", "restarted", "retired", "pruned", "diff"):
         assert getattr(predicted, name) == getattr(real, name), name
     assert KEY not in json.dumps(predicted.public())
     settled = host.deploy(("", packed[1]), check_mode=True)
@@ -537,7 +560,8 @@ def test_busy_agents_are_waited_for_before_the_window(host: Host) -> None:
     assert host.current() != packed[1][:16]
     assert "one: expected back" in host.deploy(packed, owner="two").held
     # The controller used up its patience: the deploy goes on, turns or not.
-    assert host.deploy(packed, drain_s=1, owner="one").restarted == ["ezra"]
+    goes_on = host.deploy(packed, drain_s=1, owner="one")
+    assert (goes_on.restarted, goes_on.cut) == (["ezra"], {"ezra": 2})
 
 
 def test_agents_that_do_not_restart_are_not_waited_for(host: Host) -> None:

@@ -32,6 +32,7 @@ def lease(**more: Any) -> dict[str, Any]:
         (lease(), "one", 50, "confirmed", "ours", ""),
         (lease(), "one", 50, "armed", "held", "not confirmed yet"),
         (lease(), "two", 130, "confirmed", "broken", "was expected back 30 s ago"),
+        (lease(at=10.0), "two", 130, "confirmed", "broken", "one, last here 120 s ago: was expected"),
         (lease(boot_id="other"), "two", 50, "undone", "broken", "restarted"),
         (lease(boot_id="other"), "one", 50, "undone", "broken", "restarted"),
         (lease(phase=release_lock.WORKING), "two", 50, "unknown", "broken", "process on this host is gone"),
@@ -87,7 +88,7 @@ def test_a_killed_deploy_is_noticed_and_said(tmp_path: Path) -> None:
             pass
         os.kill(child.pid, signal.SIGKILL)
     with release_lock.locked(str(tmp_path), "next") as lock:
-        assert lock.broken == "dead: its process on this host is gone"
+        assert lock.broken == "dead, last here 0 s ago: its process on this host is gone"
 
 
 def test_a_lease_of_another_boot_is_broken(tmp_path: Path) -> None:

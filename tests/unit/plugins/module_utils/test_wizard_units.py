@@ -80,6 +80,15 @@ def test_a_full_disk_is_mentioned() -> None:
     assert "disk" in wizard_units.judge(report(disk="degraded", model="ok"))["reason"]
 
 
+@pytest.mark.parametrize(
+    ("active", "runs", "turns"), [(0, 0, 0), (2, 0, 2), (0, 1, 1), (3, 1, 3), (None, 1, 1), (1, "odd", 1)]
+)
+def test_turns_of_the_api_server_count_as_well(active: Any, runs: Any, turns: int) -> None:
+    given = {**report(model="ok"), "active_agents": active}
+    given["readiness"]["checks"]["background_queues"] = {"status": "ok", "active_api_runs": runs}
+    assert wizard_units.judge(given)["turns"] == turns
+
+
 class _Gateway(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         good = self.headers["Authorization"] == "Bearer right" and self.path == "/health/detailed"
@@ -102,7 +111,7 @@ def port() -> Iterator[int]:
 
 
 def test_a_real_answer_needs_the_key(port: int) -> None:
-    assert wizard_units.ask_health(port, "right") == {"ok": True, "version": "0.19.0"}
+    assert wizard_units.ask_health(port, "right") == {"ok": True, "version": "0.19.0", "turns": 0}
     assert wizard_units.ask_health(port, "wrong")["reason"] == f"port {port} answers 401"
 
 
