@@ -80,7 +80,8 @@ WORDS: list[Row] = [
     ("a provider", CONFIG, {"model.provider": "olama"}, RESOLVES.format("olama"), "no provider 'olama'.*ollama"),
     ("an alias", CONFIG, {"model.provider": "google"}, RESOLVES.format("google"), ""),
 
-        ("a fallback", CONFIG, {"fallback_providers": [{"provider": "opnrouter", "model": "x"}]}, RESOLVES.format("opnrouter"), "fallback_providers.0..provider: no provider"),
+        ("a fallback", CONFIG, {"fallback_providers": [{"provider": "opnrouter",
+     "model": "x"}]}, RESOLVES.format("opnrouter"), "fallback_providers.0..provider: no provider"),
     ("a known fallback", CONFIG, {"fallback_providers": [{"provider": "claude", "model": "x"}]}, RESOLVES.format("claude"), ""),
     ("no model", CONFIG, {"fallback_providers": [{"provider": "gemini"}]},
      "?hermes_cli__fallback_config.get_fallback_chain({'fallback_providers': [{'provider': 'gemini'}]})", "model: is missing"),
@@ -128,7 +129,8 @@ WORDS: list[Row] = [
     ("pictures", CONFIG, {"agent.image_input_mode": "ocr"},
      "?agent__image_routing._coerce_mode('ocr') == 'ocr'", "image_input_mode: 'ocr' means nothing"),
     ("bubbles", CONFIG, {"display.tool_progress_grouping": "one"},
-     "=gateway__display_config.resolve_display_setting({'display': leaf('display')}, 'telegram', 'tool_progress_grouping')", "use one of accumulate, separate"),
+     "=gateway__display_config.resolve_display_setting({'display': leaf('display')}, 'telegram', 'tool_progress_grouping')",
+     "use one of accumulate, separate"),
     ("separate bubbles", CONFIG, {"display.tool_progress_grouping": "separate"},
      "=gateway__display_config.resolve_display_setting({'display': leaf('display')}, 'telegram', 'tool_progress_grouping')", ""),
     ("a backup", CONFIG, {"updates.pre_update_backup": "now-and-then"}, "unread:now-and-then", "pre_update_backup: 'now-and-then' means nothing"),
@@ -162,7 +164,8 @@ LAYERS: list[Row] = [
     ("a key", ENV, {"OPENROUTER_APIKEY": "x"}, "unread:OPENROUTER_APIKEY", "no such variable; did you mean OPENROUTER_API_KEY"),
     ("a known variable", ENV, {"OPENROUTER_BASE_URL": "http://x"}, "unread:OPENROUTER_BASE_URL", ""),
 
-        ("a chat", CHANNELS, {"channels": [{"name": "a", "platform": "telegrm", "id": "1", "purpose": "x"}]}, PLATFORM.format("telegrm"), "no platform 'telegrm'.*telegram"),
+        ("a chat", CHANNELS, {"channels": [{"name": "a", "platform": "telegrm", "id": "1",
+     "purpose": "x"}]}, PLATFORM.format("telegrm"), "no platform 'telegrm'.*telegram"),
 ]
 FILES: list[Row] = [
     ("a field of a job", CRON, {"promt": "x"}, "unread:promt", "promt: no such key here.*prompt"),
