@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from . import guard
 from .release_format import (
     MANIFEST,
     MAX_MANIFEST,
@@ -29,38 +30,14 @@ from .release_format import (
 
 CURRENT = "current"
 RELEASES = "releases"
+# The manifest of a release that is being removed: from this rename on it is no release any more.
+GONE = ".manifest.gone.json"
+_LEFTOVER = re.compile(rf"\.[0-9a-f]{{{SHORT}}}\.(tmp|bad)-\d+")
 
 
-def fsync_dir(path: str) -> None:
-    """Make the names inside a directory durable."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_file(path: str, content: bytes, mode: int, *, uid: int = -1, gid: int = -1) -> None:
-    """Replace a file as a whole: readers see the old or the new one, a kill leaves one of them."""
-    temporary = f"{path}.tmp-{os.getpid()}"
-    # Whatever has this name is left over or planted; it is never written through.
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            if uid >= 0 or gid >= 0:
-                os.fchown(out.fileno(), uid, gid)
-            os.fchmod(out.fileno(), mode)
-            os.fsync(out.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    fsync_dir(os.path.dirname(path))
+# The guard's way of replacing a file: a kill leaves one temporary name, which the next run replaces.
+fsync_dir = guard.fsync_dir
+write_file = guard.write_file
 
 
 def release_dir(root: str, digest: str) -> str:
@@ -78,10 +55,10 @@ def current_name(root: str) -> str:
     return name if head == RELEASES else ""
 
 
-def load_manifest(directory: str) -> dict[str, Any]:
+def load_manifest(directory: str, name: str = MANIFEST) -> dict[str, Any]:
     """The manifest of a release on this host, {} where there is none that can be read."""
     try:
-        with open(os.path.join(directory, MANIFEST), "rb") as handle:
+        with open(os.path.join(directory, name), "rb") as handle:
             data = json.loads(handle.read(MAX_MANIFEST + 1))
     except (OSError, ValueError):
         return {}
@@ -97,6 +74,8 @@ def stage(archive: str, root: str, wanted: str, *, hermes_root: str, config_dir:
     if manifest["hash"] != wanted:
         raise ReleaseError(f"the archive holds release {manifest['hash'][:SHORT]}, not {wanted[:SHORT]}")
     os.makedirs(os.path.join(root, RELEASES), mode=0o755, exist_ok=True)
+    # First, since a disk may be full of what killed runs left.
+    remove_leftovers(root)
     staging = os.path.join(root, RELEASES, f".{wanted[:SHORT]}.tmp-{os.getpid()}")
     _remove_tree(staging)
     try:
@@ -168,15 +147,9 @@ def flip(root: str, name: str) -> None:
     """Make `current` lead to a release (or to none, with an empty name) in one rename."""
     link = os.path.join(root, CURRENT)
     if not name:
-        with suppress(FileNotFoundError):
-            os.unlink(link)
+        guard.remove_file(link)
     else:
-        temporary = os.path.join(root, f".{CURRENT}.tmp-{os.getpid()}")
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        os.symlink(f"{RELEASES}/{name}", temporary)
-        os.rename(temporary, link)
-    fsync_dir(root)
+        guard.set_link(link, f"{RELEASES}/{name}")
 
 
 def drift(directory: str) -> list[dict[str, str]]:
@@ -245,28 +218,53 @@ def prune(root: str, keep: int, protected: set[str], young_s: float = 0) -> list
             continue
         remove_release(os.path.join(base, name))
         removed.append(name)
-    with suppress(FileNotFoundError):
-        for name in os.listdir(base):
-            # Leftovers of killed runs; the lock is held, so nobody is writing them.
-            if re.fullmatch(rf"\.[0-9a-f]{{{SHORT}}}\.(tmp|bad)-\d+", name):
-                _remove_tree(os.path.join(base, name))
+    remove_leftovers(root)
     return removed
+
+
+def leftovers(root: str) -> list[str]:
+    """What killed runs left half made or half removed, as directory names; the caller holds the lock."""
+    base = os.path.join(root, RELEASES)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return [
+            name
+            for name in os.listdir(base)
+            if _LEFTOVER.fullmatch(name) or os.path.lexists(os.path.join(base, name, GONE))
+        ]
+    return []
+
+
+def remove_leftovers(root: str) -> None:
+    """Finish what killed runs began."""
+    for name in leftovers(root):
+        full = os.path.join(root, RELEASES, name)
+        if _LEFTOVER.fullmatch(name):
+            _remove_tree(full)
+        else:
+            remove_release(full)
 
 
 def remove_release(directory: str) -> None:
     """Remove a release's own files and the directories that this leaves empty."""
-    manifest = load_manifest(directory)
+    gone = os.path.join(directory, GONE)
+    with suppress(FileNotFoundError):
+        # A half removed release must never pass for one that could be activated.
+        os.rename(os.path.join(directory, MANIFEST), gone)
     folders = set()
-    for path in [*manifest.get("files", {}), MANIFEST]:
+    for path in load_manifest(directory, GONE).get("files", {}):
         with suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(os.path.join(directory, path))
         folder = os.path.dirname(path)
         while folder:
             folders.add(folder)
             folder = os.path.dirname(folder)
-    for folder in [*sorted(folders, reverse=True), ""]:
+    for folder in sorted(folders, reverse=True):
         with suppress(OSError):
-            os.rmdir(os.path.join(directory, folder) if folder else directory)
+            os.rmdir(os.path.join(directory, folder))
+    with suppress(FileNotFoundError):
+        os.unlink(gone)
+    with suppress(OSError):
+        os.rmdir(directory)
 
 
 def _remove_tree(path: str) -> None:

@@ -454,10 +454,15 @@ class Deploy:
         there = (
             before
             or release.releases(root)
+            or release.leftovers(root)
             or any(os.path.lexists(self.records.path(name)) for name in known)
+            # A run that was killed, maybe while it took things away.
+            or os.path.lexists(os.path.join(root, release_lock.LEASE))
         )
         fleet = os.path.join(self.settings.config_dir, FLEET)
         if not present or not (there or os.path.lexists(fleet)):
+            if not self.settings.check_mode:
+                self._remove_places()
             return self.result
         self.result.changed = True
         self.result.retired = sorted(known)
@@ -470,13 +475,18 @@ class Deploy:
         except release_lock.HeldError as error:
             self.result.held = str(error)
             return self.result
-        for path in (release_lock.LOCK, STATE, release.RELEASES, ""):
+        self._remove_places()
+        return self.result
+
+    def _remove_places(self) -> None:
+        """The last of it, which may be repeated: what is empty now goes, what holds foreign files stays."""
+        root = self.settings.root
+        for path in (STATE, release.RELEASES, release_lock.LOCK, ""):
             full = os.path.join(root, path) if path else root
             with contextlib.suppress(OSError):
                 os.unlink(full) if path == release_lock.LOCK else os.rmdir(full)
         with contextlib.suppress(OSError):
             os.rmdir(os.path.join(self.settings.config_dir, "agents"))
-        return self.result
 
     def _remove_all(self, known: list[str], before: str) -> None:
         root = self.settings.root
