@@ -13,10 +13,10 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from . import guard
+from . import guard, host_room
 from .release_format import (
     MANIFEST,
     MAX_MANIFEST,
@@ -32,6 +32,8 @@ CURRENT = "current"
 RELEASES = "releases"
 # The manifest of a release that is being removed: from this rename on it is no release any more.
 GONE = ".manifest.gone.json"
+_BLOCK = 4096
+_NAME = re.compile(rf"[0-9a-f]{{{SHORT}}}")
 _LEFTOVER = re.compile(rf"\.[0-9a-f]{{{SHORT}}}\.(tmp|bad)-\d+")
 
 
@@ -70,21 +72,43 @@ def stage(archive: str, root: str, wanted: str, *, hermes_root: str, config_dir:
     final = release_dir(root, wanted)
     if load_manifest(final).get("hash") == wanted and not drift(final):
         return final
-    manifest, contents = read_archive(archive, hermes_root=hermes_root, config_dir=config_dir)
-    if manifest["hash"] != wanted:
-        raise ReleaseError(f"the archive holds release {manifest['hash'][:SHORT]}, not {wanted[:SHORT]}")
+    with _refused():
+        manifest, contents = read_archive(archive, hermes_root=hermes_root, config_dir=config_dir)
+        if manifest["hash"] != wanted:
+            raise ReleaseError(f"it holds release {manifest['hash'][:SHORT]}, not {wanted[:SHORT]}")
     os.makedirs(os.path.join(root, RELEASES), mode=0o755, exist_ok=True)
     # First, since a disk may be full of what killed runs left.
     remove_leftovers(root)
     staging = os.path.join(root, RELEASES, f".{wanted[:SHORT]}.tmp-{os.getpid()}")
     _remove_tree(staging)
     try:
-        _fill(staging, manifest, contents)
+        host_room.check(root, *_size_of(manifest))
+        with _refused():
+            _fill(staging, manifest, contents)
         _put_in_place(staging, final)
     except BaseException:
         _remove_tree(staging)
         raise
     return final
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """An archive that is not as its controller made it: broken on the way, or made by somebody else."""
+    try:
+        yield
+    except ReleaseError as error:
+        raise ReleaseError(
+            f"the archive is refused: {error}; nothing was changed, deploy again from a controller you trust"
+        ) from error
+
+
+def _size_of(manifest: Mapping[str, Any]) -> tuple[int, int]:
+    """Bytes and files that a release needs on a disk."""
+    sizes = [int(entry.get("size", 0)) for entry in manifest["files"].values()]
+    folders = {os.path.dirname(path) for path in manifest["files"]}
+    blocks = sum(-(-size // _BLOCK) for size in [*sizes, len(encode_manifest(manifest))])
+    return (blocks + len(folders)) * _BLOCK, len(sizes) + len(folders) + 2
 
 
 def _fill(staging: str, manifest: Mapping[str, Any], contents: Iterator[tuple[str, bytes]]) -> None:
@@ -175,8 +199,8 @@ def _differs(full: str, entry: Mapping[str, Any]) -> str:
             return "" if good else "link edited"
         if not stat.S_ISREG(status.st_mode):
             return "not a regular file"
-        with open(full, "rb") as handle:
-            good = hashlib.sha256(handle.read()).hexdigest() == entry["sha256"]
+        # Of another size it need not be read, however large somebody made it.
+        good = status.st_size == entry["size"] and _sha256(full) == entry["sha256"]
     except FileNotFoundError:
         return "missing"
     except OSError as error:
@@ -187,11 +211,16 @@ def _differs(full: str, entry: Mapping[str, Any]) -> str:
     return "" if good else "edited"
 
 
+def _sha256(full: str) -> str:
+    with open(full, "rb") as handle:
+        return hashlib.sha256(handle.read()).hexdigest()
+
+
 def releases(root: str) -> list[tuple[str, dict[str, Any]]]:
     """The releases of this host, newest first, as (directory name, manifest)."""
     base = os.path.join(root, RELEASES)
     try:
-        names = [name for name in os.listdir(base) if re.fullmatch(rf"[0-9a-f]{{{SHORT}}}", name)]
+        names = [name for name in os.listdir(base) if _NAME.fullmatch(name)]
     except OSError:
         return []
     found = []
@@ -226,12 +255,14 @@ def leftovers(root: str) -> list[str]:
     """What killed runs left half made or half removed, as directory names; the caller holds the lock."""
     base = os.path.join(root, RELEASES)
     with suppress(FileNotFoundError, NotADirectoryError):
-        return [
-            name
-            for name in os.listdir(base)
-            if _LEFTOVER.fullmatch(name) or os.path.lexists(os.path.join(base, name, GONE))
-        ]
+        return [name for name in os.listdir(base) if _half_done(os.path.join(base, name), name)]
     return []
+
+
+def _half_done(full: str, name: str) -> bool:
+    if _LEFTOVER.fullmatch(name) or os.path.lexists(os.path.join(full, GONE)):
+        return True
+    return bool(_NAME.fullmatch(name)) and os.path.isdir(full) and not os.listdir(full)
 
 
 def remove_leftovers(root: str) -> None:

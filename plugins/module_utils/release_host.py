@@ -24,6 +24,7 @@ from . import (
     env_file,
     guard,
     hermes_home,
+    host_room,
     ownership,
     release,
     release_drift,
@@ -36,6 +37,7 @@ from .hermes_home import HomeError
 from .release_format import SHORT, ReleaseError, read_archive
 from .release_homes import Homes, merged_of
 from .release_state import (
+    DIFF_LIMIT,
     FLEET,
     STATE,
     DeployError,
@@ -173,6 +175,7 @@ class Deploy:
         if flips:
             if self._drain([*due, *gone]):
                 return
+            self._check_room(accounts)
             self._arm(before, gone, due)
         try:
             self._change(manifest, directory, accounts, before, flips)
@@ -196,6 +199,13 @@ class Deploy:
         # With the last of its patience used up, the deploy goes on; the units' own drain is left.
         self.result.draining = busy if patience < self.settings.drain_s else {}
         return bool(self.result.draining)
+
+    def _check_room(self, accounts: Mapping[str, hermes_home.Account]) -> None:
+        """The way back writes as well, and there is no way back without room for it."""
+        settings = self.settings
+        homes = [account.home for account in accounts.values()]
+        for place in (settings.root, settings.config_dir, settings.record_dir, settings.lib_dir, *homes):
+            host_room.check(place)
 
     def _arm(self, before: str, gone: list[str], due: list[str]) -> None:
         """From here on the host goes back by itself unless somebody confirms."""
@@ -520,7 +530,8 @@ class Deploy:
             manifest, stream = read_archive(
                 archive, hermes_root=self.settings.hermes_root, config_dir=self.settings.config_dir
             )
-            contents = dict(stream)
+            # All of it is read, since all of it is checked; what no diff shows is not kept.
+            contents = {path: data for path, data in stream if len(data) <= DIFF_LIMIT}
         old = self._manifest_of(self.result.previous)
         self._note_paths(old, manifest, directory, contents)
         self.result.changed = self.result.changed or self.result.previous != self.result.release
@@ -607,4 +618,4 @@ def from_parameters(
     except (ReleaseError, HomeError, wizard_units.UnitError, guard.GuardError) as error:
         return True, {"msg": str(error)}
     except OSError as error:
-        return True, {"msg": f"{error.filename or settings.root}: {error.strerror}"}
+        return True, {"msg": host_room.told(error, settings.root)}
