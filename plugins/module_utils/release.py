@@ -82,7 +82,7 @@ def stage(archive: str, root: str, wanted: str, *, hermes_root: str, config_dir:
     staging = os.path.join(root, RELEASES, f".{wanted[:SHORT]}.tmp-{os.getpid()}")
     _remove_tree(staging)
     try:
-        host_room.check(root, *_size_of(manifest))
+        host_room.check(os.path.join(root, RELEASES), *_size_of(manifest))
         with _refused():
             _fill(staging, manifest, contents)
         _put_in_place(staging, final)
