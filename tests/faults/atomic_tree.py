@@ -243,6 +243,10 @@ class Tree:
 
     # --- beginnings
 
+    def forget(self, key: str) -> None:
+        """Take a release away that is not active."""
+        shutil.rmtree(self.host / "timmy/releases" / self.releases[key].name)
+
     def keep(self, name: str) -> None:
         """Remember the whole host under a name."""
         shutil.rmtree(self.base / f"kept-{name}", ignore_errors=True)
