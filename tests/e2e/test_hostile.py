@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Input and disks that nobody wants, on a live host: one line that names the fix, and the old release untouched.
+"""Input and disks that nobody wants, on a live host: one line that names the fix, the old release untouched.
 
 The tests go on from one another: after all refusals a good run has to succeed, and nothing may be left over.
 """
@@ -38,7 +38,7 @@ LINE = "- This line is from a trial."
 SENT_AGAIN = "nothing was changed, deploy again from a controller you trust"
 MIB = 1024 * 1024
 
-# The host half as the host has it, told to take an archive; prints whether it failed, why, and its memory in KiB.
+# The host half as the host has it, told to take an archive; it says whether it failed, why, and its memory.
 HOST_TOOL = """
 import json, resource, sys
 sys.path.insert(0, "/opt/timmy/current/lib")
@@ -58,7 +58,9 @@ print(json.dumps({"failed": failed, "msg": answer.get("msg", ""), "kib": memory}
 # All that a refusal must leave as it is: link, trees, settings, secrets, records, and the gateway's process.
 STAND = """
 readlink /opt/timmy/current
-cd / && find opt/timmy/releases opt/timmy/current/ etc/timmy usr/local/lib/timmy -type f -print0 | sort -z | xargs -0 sha256sum
+cd /
+find opt/timmy/releases opt/timmy/current/ etc/timmy usr/local/lib/timmy -type f \\
+  -exec sha256sum {{}} + | sort -k 2
 find opt/timmy opt/timmy/current/ etc/timmy -printf '%p %y %m %U:%G %l\\n' | grep -v 'timmy/lock.json' | sort
 systemctl show -p MainPID -p ActiveEnterTimestamp -p NRestarts {unit}
 find home/{name}/.hermes home/{name}/.timmy -type l -printf '%p %l\\n' | sort
@@ -118,7 +120,7 @@ def trial(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tr
 def _rule_out(tree: Path, target: str) -> None:
     path = tree / "ownership.yml"
     text = path.read_text(encoding="utf-8")
-    assert "to: agents/{agent}/timmy/HEART.md" in text or "HEART.md" in text
+    assert "paths:\n" in text
     rule = f"  - path: evil.txt\n    class: managed\n    to: {target}\n    reload: none\n"
     path.write_text(text.replace("paths:\n", f"paths:\n{rule}", 1), encoding="utf-8")
     (tree / "evil.txt").write_text("evil\n", encoding="utf-8")
@@ -264,7 +266,7 @@ def archives(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_hostile_archive_is_refused_on_the_host(trial: Trial, archives: str, what: str) -> None:
     before = trial.stand()
     answer = trial.wizard.host.json(
-        "/usr/bin/python3", "-I", "-c", HOST_TOOL, f"{PLACE}/{what}", archives, timeout_s=120
+        "/usr/bin/python3", "-I", "-B", "-c", HOST_TOOL, f"{PLACE}/{what}", archives, timeout_s=120
     )
     assert answer["failed"], "the host took it"
     assert answer["msg"].startswith("the archive is refused: "), answer["msg"]
@@ -283,23 +285,25 @@ def _instead(place: str, spare_kib: int) -> str:
     return (
         f"size=$(($(du -sk --apparent-size {place} | cut -f1) + $(find {place} | wc -l) * 4 + {spare_kib}))\n"
         f"mkdir -p {PLACE}/disk\n"
-        f"mount -t tmpfs -o size=${{size}}k,mode=$(stat -c %a {place}) e2e-disk {PLACE}/disk\n"
+        f"mode=$(stat -c %a {place})\n"
+        f"mount -t tmpfs -o size=${{size}}k,mode=$mode e2e-disk {PLACE}/disk\n"
         f"cp -a {place}/. {PLACE}/disk/\n"
-        f"mount --move {PLACE}/disk {place} 2>/dev/null || {{ mount --bind {PLACE}/disk {place}; umount {PLACE}/disk; }}\n"
+        f"mount --bind {PLACE}/disk {place}\n"
+        f"umount {PLACE}/disk\n"
     )
 
 
+MAKE_ROOM = "free some space there and deploy again"
 DISKS = {
-    "full-opt": ("/opt/timmy", _instead("/opt/timmy", 600), "free some space there and deploy again"),
-    "full-guard": (
-        "/var/lib/timmy-guard", _instead("/var/lib/timmy-guard", 600), "free some space there and deploy again",
-    ),
-    "full-etc": ("/etc/timmy", _instead("/etc/timmy", 600), "free some space there and deploy again"),
+    "full-opt": ("/opt/timmy", _instead("/opt/timmy", 600), MAKE_ROOM),
+    "full-guard": ("/var/lib/timmy-guard", _instead("/var/lib/timmy-guard", 600), MAKE_ROOM),
+    "full-etc": ("/etc/timmy", _instead("/etc/timmy", 600), MAKE_ROOM),
     "read-only-opt": (
-        "/opt/timmy", _instead("/opt/timmy", 100 * 1024) + "mount -o remount,ro /opt/timmy\n",
+        "/opt/timmy",
+        _instead("/opt/timmy", 100 * 1024) + "mount -o remount,ro /opt/timmy\n",
         "mount it read-write and deploy again",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", DISKS)
@@ -315,9 +319,10 @@ def test_a_disk_that_takes_nothing_leaves_the_old_release(trial: Trial, what: st
         trial.sh(f"umount {place}")
     assert done.rc != 0
     assert fix in done.last, done.out[-3000:]
-    if place == "/opt/timmy":
-        assert after == before
-    assert trial.stand().splitlines()[0] == before.splitlines()[0]
+    # What was staged before the refusal may stay; all that was there has to.
+    for seen in (after, trial.stand()):
+        assert [line for line in before.splitlines() if line not in seen.splitlines()] == []
+        assert seen == before or place != "/opt/timmy"
 
 
 def test_the_next_good_run_succeeds_and_nothing_is_left_over(trial: Trial) -> None:

@@ -49,7 +49,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory, scale: Scale) -> list[Tree]:
         confirmed(tree)
         tree.run("deploy", "c").answer()
         tree.keep("c-armed")
-        # Hermes has read it once, which the trials of a first deploy are about; the others need not wait again.
+        # Hermes has read it once, which trials of a first deploy are about; the others need not wait again.
         assert tree.run("boot").code == 0
         tree.forget("c")
         tree.keep("b")
