@@ -106,8 +106,12 @@ class Life:
 
     def run(self, kills: int) -> Tally:
         """Live until so many kills were made."""
+        told = 0
         while sum(self.tally.kills.values()) < kills:
             old = self.active
+            if sum(self.tally.kills.values()) // 50 > told:
+                told = sum(self.tally.kills.values()) // 50
+                print(f"so far: {self.tally.kills}, {len(self.tally.wrong)} wrong", flush=True)
             try:
                 self.one()
             except AssertionError as error:

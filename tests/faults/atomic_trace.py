@@ -3,17 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a program and kill it, with all its children, at its n-th system call that changes something.
 
-    atomic_trace.py LOG N PROGRAM ARGUMENT…
+    atomic_trace.py LOG kill|full N PROGRAM ARGUMENT…
 
 strace counts the calls of each process by itself and kills that one process; a host that loses its power
 loses all of them at once, at one place in the order of everything that happened. So this counts through the
-whole tree of processes. N is 0 for no kill. LOG gets one line for each call: process, name, path. The call at
-which the kill happens is not carried out. The exit code is the program's own, or 137 after the kill.
+whole tree of processes. With `full` nothing is killed, but from that call on the disk has no room for more.
+N is 0 for neither. LOG gets one line for each call: process, name, path. The call at which the kill happens
+is not carried out. The exit code is the program's own, or 137 after the kill.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import signal
@@ -30,6 +32,9 @@ _OPTIONS = (
     sum(1 << event for event in (_FORK, _VFORK, _CLONE, _EXEC, _SECCOMP)) | 1 << 20
 )  # die with the tracer
 _WALL = 0x40000000
+_GET_REGISTERS, _SET_REGISTERS = 12, 13
+# Where x86_64 keeps the number of a call and its answer.
+_NUMBER, _ANSWER = 15, 10
 _NO_NEW_PRIVS, _SET_SECCOMP, _FILTER = 38, 22, 2
 _ALLOW, _TRACE = 0x7FFF0000, 0x7FF00000
 # Of an open only one that makes or empties a file is a change.
@@ -65,9 +70,28 @@ _libc.ptrace.restype = ctypes.c_long
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
 
 
-def supported() -> bool:
-    """Whether this machine's system calls are known here."""
-    return platform.machine() in CALLS
+def supported(what: str = "kill") -> bool:
+    """Whether this machine's system calls, and for a full disk also its registers, are known here."""
+    return platform.machine() in CALLS and (what == "kill" or platform.machine() == "x86_64")
+
+
+def _needs_room(call: str) -> bool:
+    """Whether a full disk would refuse a call: it makes a file or a name, or makes a file longer."""
+    name, _space, path = call.partition(" ")
+    if name in {"openat", "mkdir", "mkdirat"}:
+        return not os.path.lexists(path)
+    if name in {"symlink", "symlinkat", "link", "linkat"}:
+        return True
+    return name in {"write", "pwrite64", "writev", "fallocate"} and path.startswith("/")
+
+
+def _refuse(pid: int) -> None:
+    """Let the call that a process stands before fail for want of space, without being made."""
+    registers = (ctypes.c_ulonglong * 27)()
+    _ptrace(_GET_REGISTERS, pid, 0, ctypes.addressof(registers))
+    registers[_NUMBER] = 2**64 - 1
+    registers[_ANSWER] = 2**64 - errno.ENOSPC
+    _ptrace(_SET_REGISTERS, pid, 0, ctypes.addressof(registers))
 
 
 def _ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> int:
@@ -166,7 +190,7 @@ def _text(pid: int, address: int) -> str:
         return ""
 
 
-def trace(argv: list[str], kill_at: int, log: TextIO) -> int:
+def trace(argv: list[str], what: str, at: int, log: TextIO) -> int:
     """The exit code of the program, or of the kill."""
     root = _start(argv)
     alive, count, code, killed = {root}, 0, 0, False
@@ -184,7 +208,9 @@ def trace(argv: list[str], kill_at: int, log: TextIO) -> int:
         if call and not call.startswith("write pipe:"):
             count += 1
             log.write(f"{pid} {call}\n")
-            if count == kill_at:
+            if what == "full" and 0 < at <= count and _needs_room(call):
+                _refuse(pid)
+            if what == "kill" and count == at:
                 killed = True
                 for one in alive:
                     os.kill(one, signal.SIGKILL)
@@ -201,7 +227,7 @@ def trace(argv: list[str], kill_at: int, log: TextIO) -> int:
 def main(arguments: list[str]) -> int:
     """See the top of the file."""
     with Path(arguments[0]).open("w", encoding="utf-8") as log:
-        return trace(arguments[2:], int(arguments[1]), log)
+        return trace(arguments[3:], arguments[1], int(arguments[2]), log)
 
 
 if __name__ == "__main__":

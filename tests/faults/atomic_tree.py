@@ -45,7 +45,7 @@ agent:
 # What changes from run to run and says nothing: records with times, locks, and Hermes' own times in its jobs.
 # A draft that Hermes itself leaves behind when it is killed while it writes its jobs.
 HERMES_DRAFT = re.compile(r"home/\.hermes/cron/\.jobs_\w+\.tmp")
-UNREAD = ("guard/done/", "etc/drift", "home/.hermes/cron/", "timmy/state/")
+UNREAD = ("guard/done/", "home/.hermes/cron/", "timmy/state/", "timmy/lock.json")
 
 
 @dataclass(frozen=True)
@@ -186,12 +186,19 @@ class Tree:
         return [PYTHON, "-I", "-X", cache, str(DRIVE), str(self.request(do, key, **more))]
 
     def run(
-        self, do: str, key: str = NONE, *, kill_at: int = -1, limit_s: float = LIMIT_S, **more: Any
+        self,
+        do: str,
+        key: str = NONE,
+        *,
+        at: int = -1,
+        what: str = "kill",
+        limit_s: float = LIMIT_S,
+        **more: Any,
     ) -> Done:
-        """Run it to its end; with kill_at under the tracer, to the call with this number unless it is 0."""
+        """Run it to its end; with `at` under the tracer, to the call with this number unless it is 0."""
         argv = self.argv(do, key, **more)
-        if kill_at >= 0:
-            argv = [sys.executable, "-I", str(TRACE), str(self.log), str(kill_at), *argv]
+        if at >= 0:
+            argv = [sys.executable, "-I", str(TRACE), str(self.log), what, str(at), *argv]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=limit_s, check=False)
         return Done(done.returncode, done.stdout, done.stderr)
 

@@ -95,14 +95,16 @@ def follows(tree: Tree, key: str) -> None:
         assert told == ({key} if key else set()), f"{name} is of release {told}, not of {key or 'none'}"
 
 
-def killed_at(tree: Tree, program: Program, number: int, wanted: dict[str, str]) -> str:
-    """Kill at one change; returns what was wrong after it, in words."""
+def hurt_at(tree: Tree, program: Program, number: int, wanted: dict[str, str], what: str = "kill") -> str:
+    """Kill at one change, or let the disk be full from there on; returns what was wrong then, in words."""
     begin(tree, program)
     before = tree.seen()
-    done = tree.run(program.do, program.key, kill_at=number)
-    call = tree.calls()[-1].replace(str(tree.host), "HOST")
+    done = tree.run(program.do, program.key, at=number, what=what)
+    call = tree.calls()[:number][-1].replace(str(tree.host), "HOST")
     try:
-        if not done.killed:
+        if what == "full":
+            assert "Traceback" not in done.err, done.err
+        elif not done.killed:
             assert done.code == 0, f"{done.out}{done.err}"
         assert tree.active() in {program.old, program.new}
         go_back(tree, program, reboot=number % 2 == 0)
@@ -128,7 +130,7 @@ def killed_at(tree: Tree, program: Program, number: int, wanted: dict[str, str])
 def clean_run(tree: Tree, program: Program) -> tuple[int, dict[str, str]]:
     """The number of changes that a program makes, and the host when nobody disturbs it."""
     begin(tree, program)
-    done = tree.run(program.do, program.key, kill_at=0)
+    done = tree.run(program.do, program.key, at=0)
     assert done.code == 0, done.out + done.err
     count = len(tree.calls())
     if program.do in {"deploy", "back"}:

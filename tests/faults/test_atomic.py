@@ -21,7 +21,7 @@ import pytest
 from atomic_chance import Life
 from atomic_scale import Scale
 from atomic_tree import PYTHON, Tree, real_hermes
-from atomic_trial import PROGRAMS, clean_run, confirmed, killed_at, shared_out
+from atomic_trial import PROGRAMS, clean_run, confirmed, hurt_at, shared_out
 
 Note = Callable[[str, object], None]
 
@@ -45,27 +45,28 @@ def trees(tmp_path_factory: pytest.TempPathFactory, scale: Scale) -> list[Tree]:
         tree.run("deploy", "a").answer()
         tree.keep("a-armed")
         confirmed(tree)
-        tree.run("deploy", "b").answer()
-        confirmed(tree)
         tree.run("deploy", "c").answer()
-        tree.keep("c-armed")
         # Hermes has read it once, which trials of a first deploy are about; the others need not wait again.
         assert tree.run("boot").code == 0
         tree.forget("c")
+        tree.run("deploy", "b").answer()
+        confirmed(tree)
         tree.keep("b")
+        tree.run("deploy", "c").answer()
+        tree.keep("c-armed")
         return tree
 
     with ThreadPoolExecutor(scale.beside) as pool:
         return list(pool.map(make, [tmp_path_factory.mktemp("host") for _one in range(scale.beside)]))
 
 
-@pytest.mark.skipif(
-    not atomic_trace.supported(), reason="the system calls of this machine are not known here"
-)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_kill_at_any_change_leaves_the_old_or_the_new_release(
-    trees: list[Tree], scale: Scale, name: str, record_property: Note
+@pytest.mark.parametrize("what", ["kill", "full"])
+def test_a_kill_or_a_full_disk_at_any_change_leaves_the_old_or_the_new_release(
+    trees: list[Tree], scale: Scale, name: str, what: str, record_property: Note
 ) -> None:
+    if not atomic_trace.supported(what):
+        pytest.skip("the system calls of this machine are not known here")
     program, seed = PROGRAMS[name], atomic_scale.seed()
     count, _seen = clean_run(trees[0], program)
     numbers = list(range(1, count + 1))
@@ -74,12 +75,12 @@ def test_a_kill_at_any_change_leaves_the_old_or_the_new_release(
 
     def work(tree: Tree, part: list[int]) -> list[str]:
         _count, wanted = clean_run(tree, program)
-        return [killed_at(tree, program, number, wanted) for number in part]
+        return [hurt_at(tree, program, number, wanted, what) for number in part]
 
     found = [line for line in shared_out(numbers, trees, work) if line]
-    record_property("kills", len(numbers))
-    print(f"{name}: {len(numbers)} kills at {count} changes, {len(found)} wrong, seed {seed}")
-    assert not found, f"{len(found)} of {len(numbers)} kills:\n" + "\n".join(found[:40])
+    record_property(what, len(numbers))
+    print(f"{name}: {what} at {len(numbers)} of {count} changes, {len(found)} wrong, seed {seed}")
+    assert not found, f"{len(found)} of {len(numbers)}:\n" + "\n".join(found[:40])
 
 
 def test_kills_at_random_moments_leave_the_old_or_the_new_release(
