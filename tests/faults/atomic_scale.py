@@ -24,7 +24,7 @@ class Scale:
     beside: int
 
 
-SHORT = Scale("short", steps=8, kills=12, flips=500, beside=2)
+SHORT = Scale("short", steps=4, kills=8, flips=500, beside=2)
 FULL = Scale("full", steps=0, kills=500, flips=10_000, beside=2)
 
 
