@@ -24,7 +24,7 @@ def last_applied(record: Mapping[str, Any]) -> dict[str, Any]:
     adopted = record.get("adopted") or {}
     return {
         "base": record.get("config") or {},
-        "pending": record.get("pending") or {},
+        "pending": record.get("pending") or [],
         "made": record.get("made") or [],
         "cron": record.get("cron") or {},
         "adopted": adopted.get("keys") or [],

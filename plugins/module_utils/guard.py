@@ -527,8 +527,35 @@ def run_argv(argv: list[str], timeout_s: float = RUN_TIMEOUT_S) -> tuple[int, st
 def _restore(action: Action, folder: Path) -> None:
     data = (folder / action["backup"]).read_bytes()
     _require(hashlib.sha256(data).hexdigest() == action["sha256"], "the backup is damaged")
+    if _stands(action, data):
+        _unlink(temp_name(action["path"]))
+        return  # a full disk must not keep back what needs no writing
     os.makedirs(os.path.dirname(action["path"]), mode=0o755, exist_ok=True)
     write_file(action["path"], data, action["mode"], action["uid"], action["gid"])
+
+
+def _stands(action: Action, data: bytes) -> bool:
+    """Whether a file is there as its backup has it."""
+    try:
+        handle = os.open(action["path"], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with os.fdopen(handle, "rb") as source:
+        state = os.fstat(source.fileno())
+        owned = (stat.S_IMODE(state.st_mode), state.st_uid, state.st_gid)
+        return (
+            stat.S_ISREG(state.st_mode)
+            and owned == (action["mode"], action["uid"], action["gid"])
+            and state.st_size == len(data)
+            and source.read() == data
+        )
+
+
+def _leads(path: str, target: str) -> bool:
+    try:
+        return os.readlink(path) == target
+    except OSError:
+        return False
 
 
 def _carry_out(action: Action, folder: Path, booting: bool) -> str:
@@ -539,7 +566,10 @@ def _carry_out(action: Action, folder: Path, booting: bool) -> str:
     elif kind == "remove_file":
         remove_file(action["path"])
     elif kind == "set_link":
-        set_link(action["path"], action["target"])
+        if _leads(action["path"], action["target"]):
+            _unlink(temp_name(action["path"]))
+        else:
+            set_link(action["path"], action["target"])
     elif booting and not action.get("at_boot", False):
         # Early in the boot nothing runs that could be reloaded, and waiting for a unit would never end.
         return "not needed at boot"
@@ -553,11 +583,21 @@ def _describe(action: Action) -> str:
     return " ".join(action["argv"]) if action["do"] == "run" else str(action["path"])
 
 
+def _note(path: Path, record: Record) -> bool:
+    """Write how far an undo is. On a disk that takes nothing it goes on, and is repeated later."""
+    try:
+        _write_record(path, record)
+    except OSError as error:
+        log(f"guard {record['id']}: cannot note {record['phase']}: {error.strerror}", 3)
+        return False
+    return True
+
+
 def _undo_record(record_dir: str, record: Record, why: str, booting: bool) -> Record:
     guard_id = record["id"]
     path = _record_path(record_dir, guard_id)
     record.update(phase=UNDOING, why=why)
-    _write_record(path, record)
+    _note(path, record)
     log(f"guard {guard_id}: undoing ({record['reason']}): {why}", 4)
     folder = _backup_dir(record_dir, guard_id)
     steps = []
@@ -572,8 +612,8 @@ def _undo_record(record_dir: str, record: Record, why: str, booting: bool) -> Re
         line = f"guard {guard_id}: {step['do']} {step['what']}: {word} {step['detail']}"
         log(line.rstrip(), 5 if step["ok"] else 3)
     record.update(phase=UNDONE, steps=steps, clean=all(step["ok"] for step in steps), ended=_utc())
-    _write_record(path, record)
-    _settle(record_dir, record)
+    if _note(path, record):
+        _settle(record_dir, record)
     return record
 
 

@@ -36,10 +36,12 @@ from . import (
     home_merge,
     overlay_problem,
 )
-from .release import aside_name, fsync_dir, set_aside, write_file
+from .guard import fsync_dir, set_link, write_file
+from .release import aside_name, set_aside
 
 # Where a subtree of agents/<agent>/ appears in the home.
 LINKED = {"home": ".hermes", "timmy": ".timmy"}
+DRAFT = ".timmy-seed~"
 _MAX_HOME_FILE = 16 * 1024 * 1024
 
 
@@ -175,7 +177,11 @@ def look_here(plan: HomePlan) -> dict[str, Any]:
         state = _link_state(os.path.join(plan.home, name), target)
         if state != "missing":
             found["unlink" if state == "ours" else "left"].append(name)
-    found["seed"] = [name for name in plan.seeds if not os.path.lexists(os.path.join(plan.home, name))]
+    seeds = {name: os.path.join(plan.home, name) for name in plan.seeds}
+    # A draft is left over from a kill, and goes when its seed is settled again.
+    found["seed"] = [
+        n for n, full in seeds.items() if not os.path.lexists(full) or os.path.lexists(_draft(full))
+    ]
     found["config_sha256"] = _digest(os.path.join(plan.home, ".hermes/config.yaml"))
     found["cron_edits"] = _cron_edits(os.path.join(plan.home, ".hermes/cron/jobs.json"), plan.cron)
     return found
@@ -231,7 +237,7 @@ def settle_here(plan: HomePlan, release: str) -> dict[str, Any]:
         _folder(plan.home, name)
         if name in todo["keep"]:
             done["kept"].append(f"{name} -> {os.path.basename(set_aside(full))}")
-        _link(full, plan.links[name])
+        set_link(full, plan.links[name])
         done["linked"].append(name)
         touched.add(os.path.dirname(full))
     for name in todo["unlink"]:
@@ -258,26 +264,22 @@ def _folder(home: str, name: str) -> None:
             os.mkdir(folder, 0o700)
 
 
-def _link(full: str, target: str) -> None:
-    temporary = f"{full}.tmp-{os.getpid()}"
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
-    os.symlink(target, temporary)
-    os.rename(temporary, full)
+def _draft(full: str) -> str:
+    return f"{full}{DRAFT}"
 
 
 def _seed(full: str, source: str) -> bool:
     """Create a file once. A hard link refuses an existing name, so a file made meanwhile wins."""
     with open(source, "rb") as handle:
         content = handle.read()
-    temporary = f"{full}.tmp-{os.getpid()}"
-    write_file(temporary, content, stat.S_IRUSR | stat.S_IWUSR)
     try:
-        os.link(temporary, full)
+        write_file(_draft(full), content, stat.S_IRUSR | stat.S_IWUSR)
+        os.link(_draft(full), full)
     except FileExistsError:
         return False
     finally:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):
+            os.unlink(_draft(full))
     return True
 
 
@@ -285,10 +287,14 @@ def _seed(full: str, source: str) -> bool:
 
 # Reads one request from stdin and answers on the real stdout; whatever Hermes prints goes to stderr.
 _BOOT = """
-import json, os, sys, types
+import ctypes, json, os, sys, types
 answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 request = json.load(sys.stdin)
+# Who asks holds the deploy lock. Without them this process must not write into the home: it dies with them.
+ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() != request.pop("asker"):
+    os._exit(1)
 parts = request.pop("package").split(".")
 for depth in range(1, len(parts) + 1):
     package = types.ModuleType(".".join(parts[:depth]))
@@ -340,6 +346,7 @@ def ask_hermes(
         **request,
         "home": os.path.join(who.home, ".hermes"),
         "managed": managed,
+        "asker": os.getpid(),
         "package": hermes_side.__name__.rpartition(".")[0],
         "sources": [[module.__name__.rpartition(".")[2], source_of(module)] for module in _SENT],
     }

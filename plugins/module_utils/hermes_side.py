@@ -55,7 +55,9 @@ def apply_config(request: dict[str, Any]) -> dict[str, Any]:
         home, problems = _load_mapping(path, path) if before else (_seed(request), [])
         if problems:
             return {"problems": problems}
-        base = home_merge.settled(request["base"], request.get("pending") or {}, home)
+        base = request["base"]
+        for begun in request.get("pending") or []:
+            base = home_merge.settled(base, begun["config"], home)
         adopted = request.get("adopted") or []
         answer: dict[str, Any] = {"problems": []}
         if request.get("dry"):
@@ -157,8 +159,11 @@ def _plain_text(value: Any) -> str:
 def _replace(path: str, text: str | None, data: dict[Any, Any]) -> None:
     """Replace the file in one rename, a link's target rather than the link."""
     target = os.path.realpath(path)
-    temporary = f"{target}.timmy-{os.getpid()}"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # One name, so that what a kill leaves is met and replaced by the next run.
+    temporary = f"{target}.timmy~"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             if text is None:
@@ -184,10 +189,12 @@ def apply_cron(request: dict[str, Any]) -> dict[str, Any]:
     wanted = {str(job["name"]): job for job in request["jobs"]}
     record: dict[str, Any] = request.get("cron") or {}
     answer: dict[str, Any] = {"record": {}, "changed": [], "edited": [], "taken": [], "adopted": {}}
-    if not wanted and not record:
+    begun = [job for one in request.get("pending") or [] for job in one["jobs"]]
+    if not wanted and not record and not begun:
         return answer
     hermes = _library("cron.jobs")
-
+    record = with_begun_jobs(hermes, record, begun)
+    request = {**request, "cron": record}
     if request.get("dry"):
         answer["findings"] = job_findings(record, hermes.load_jobs())
     for name, job in wanted.items():
@@ -204,6 +211,26 @@ def apply_cron(request: dict[str, Any]) -> dict[str, Any]:
         if not request.get("dry"):
             hermes.remove_job(job["id"])
     return answer
+
+
+def with_begun_jobs(hermes: Any, record: Mapping[str, Any], begun: list[dict[str, Any]]) -> dict[str, Any]:
+    """The record after a run that was killed before it had its answer: what stands as meant is ours."""
+    settled, present = dict(record), hermes.load_jobs() if begun else []
+    for job in begun:
+        name, fields = str(job["name"]), _stored_form(hermes, job)
+        kept = settled.get(name)
+        key, value = ("id", kept.get("id")) if kept else ("name", name)
+        stands = next((one for one in present if one.get(key) == value), None)
+        if stands is None:
+            continue
+        same = {field: want for field, want in fields.items() if home_merge.same(stands.get(field), want)}
+        if kept:
+            settled[name] = {**kept, "stored": {**kept.get("stored", {}), **same}}
+        elif {*same, "enabled"} >= {*fields}:
+            # Hermes makes a job first and pauses it then.
+            stored = {**fields, "enabled": stands.get("enabled") is not False}
+            settled[name] = {"id": stands["id"], "stored": stored}
+    return settled
 
 
 def job_findings(record: Mapping[str, Any], jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,14 +13,16 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from . import guard, host_room
 from .release_format import (
     MANIFEST,
     MAX_MANIFEST,
     SHORT,
     Elsewhere,
+    LackingError,
     ReleaseError,
     Source,
     content_hash,
@@ -32,38 +34,16 @@ from .release_format import (
 CURRENT = "current"
 RELEASES = "releases"
 KEPT = ".timmy-kept-"
+# The manifest of a release that is being removed: from this rename on it is no release any more.
+GONE = ".manifest.gone.json"
+_BLOCK = 4096
+_NAME = re.compile(rf"[0-9a-f]{{{SHORT}}}")
+_LEFTOVER = re.compile(rf"\.[0-9a-f]{{{SHORT}}}\.(tmp|bad)-\d+")
 
 
-def fsync_dir(path: str) -> None:
-    """Make the names inside a directory durable."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_file(path: str, content: bytes, mode: int, *, uid: int = -1, gid: int = -1) -> None:
-    """Replace a file as a whole: readers see the old or the new one, a kill leaves one of them."""
-    temporary = f"{path}.tmp-{os.getpid()}"
-    # Whatever has this name is left over or planted; it is never written through.
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            if uid >= 0 or gid >= 0:
-                os.fchown(out.fileno(), uid, gid)
-            os.fchmod(out.fileno(), mode)
-            os.fsync(out.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    fsync_dir(os.path.dirname(path))
+# The guard's way of replacing a file: a kill leaves one temporary name, which the next run replaces.
+fsync_dir = guard.fsync_dir
+write_file = guard.write_file
 
 
 def aside_name(full: str) -> str:
@@ -96,10 +76,10 @@ def current_name(root: str) -> str:
     return name if head == RELEASES else ""
 
 
-def load_manifest(directory: str) -> dict[str, Any]:
+def load_manifest(directory: str, name: str = MANIFEST) -> dict[str, Any]:
     """The manifest of a release on this host, {} where there is none that can be read."""
     try:
-        with open(os.path.join(directory, MANIFEST), "rb") as handle:
+        with open(os.path.join(directory, name), "rb") as handle:
             data = json.loads(handle.read(MAX_MANIFEST + 1))
     except (OSError, ValueError):
         return {}
@@ -114,19 +94,24 @@ def stage(source: Source, root: str, wanted: str, *, hermes_root: str, config_di
     final = release_dir(root, wanted)
     if load_manifest(final).get("hash") == wanted and not drift(final):
         return final
-    manifest, contents = read_archive(
-        source,
-        hermes_root=hermes_root,
-        config_dir=config_dir,
-        elsewhere=contents_of(os.path.join(root, RELEASES, current_name(root))),
-    )
-    if manifest["hash"] != wanted:
-        raise ReleaseError(f"the archive holds release {manifest['hash'][:SHORT]}, not {wanted[:SHORT]}")
+    with _refused():
+        manifest, contents = read_archive(
+            source,
+            hermes_root=hermes_root,
+            config_dir=config_dir,
+            elsewhere=contents_of(os.path.join(root, RELEASES, current_name(root))),
+        )
+        if manifest["hash"] != wanted:
+            raise ReleaseError(f"it holds release {manifest['hash'][:SHORT]}, not {wanted[:SHORT]}")
     os.makedirs(os.path.join(root, RELEASES), mode=0o755, exist_ok=True)
+    # First, since a disk may be full of what killed runs left.
+    remove_leftovers(root)
     staging = os.path.join(root, RELEASES, f".{wanted[:SHORT]}.tmp-{os.getpid()}")
     _remove_tree(staging)
     try:
-        _fill(staging, manifest, contents)
+        host_room.check(os.path.join(root, RELEASES), *_size_of(manifest))
+        with _refused():
+            _fill(staging, manifest, contents)
         _put_in_place(staging, final, manifest)
     finally:
         _remove_tree(staging)
@@ -151,6 +136,27 @@ def contents_of(directory: str) -> Elsewhere:
         return content if hashlib.sha256(content).hexdigest() == sha256 else None
 
     return find
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """An archive that is not as its controller made it: broken on the way, or made by somebody else."""
+    try:
+        yield
+    except LackingError:
+        raise
+    except ReleaseError as error:
+        raise ReleaseError(
+            f"the archive is refused: {error}; nothing was changed, deploy again from a controller you trust"
+        ) from error
+
+
+def _size_of(manifest: Mapping[str, Any]) -> tuple[int, int]:
+    """Bytes and files that a release needs on a disk."""
+    sizes = [int(entry.get("size", 0)) for entry in manifest["files"].values()]
+    folders = {os.path.dirname(path) for path in manifest["files"]}
+    blocks = sum(-(-size // _BLOCK) for size in [*sizes, len(encode_manifest(manifest))])
+    return (blocks + len(folders)) * _BLOCK, len(sizes) + len(folders) + 2
 
 
 def _fill(staging: str, manifest: Mapping[str, Any], contents: Iterator[tuple[str, bytes]]) -> None:
@@ -228,8 +234,8 @@ def _mend(staging: str, final: str, manifest: Mapping[str, Any]) -> None:
         fsync_dir(folder)
 
 
-def _entry_of(content: bytes) -> dict[str, str]:
-    return {"sha256": hashlib.sha256(content).hexdigest(), "mode": "0644"}
+def _entry_of(content: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(content).hexdigest(), "mode": "0644", "size": len(content)}
 
 
 def _make_way(directory: str, path: str) -> None:
@@ -256,15 +262,9 @@ def flip(root: str, name: str) -> None:
     """Make `current` lead to a release (or to none, with an empty name) in one rename."""
     link = os.path.join(root, CURRENT)
     if not name:
-        with suppress(FileNotFoundError):
-            os.unlink(link)
+        guard.remove_file(link)
     else:
-        temporary = os.path.join(root, f".{CURRENT}.tmp-{os.getpid()}")
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        os.symlink(f"{RELEASES}/{name}", temporary)
-        os.rename(temporary, link)
-    fsync_dir(root)
+        guard.set_link(link, f"{RELEASES}/{name}")
 
 
 def drift(directory: str) -> list[dict[str, str]]:
@@ -290,8 +290,8 @@ def _differs(full: str, entry: Mapping[str, Any]) -> str:
             return "" if good else "link edited"
         if not stat.S_ISREG(status.st_mode):
             return "not a regular file"
-        with open(full, "rb") as handle:
-            good = hashlib.sha256(handle.read()).hexdigest() == entry["sha256"]
+        # Of another size it need not be read, however large somebody made it.
+        good = status.st_size == entry["size"] and _sha256(full) == entry["sha256"]
     except FileNotFoundError:
         return "missing"
     except OSError as error:
@@ -302,11 +302,16 @@ def _differs(full: str, entry: Mapping[str, Any]) -> str:
     return "" if good else "edited"
 
 
+def _sha256(full: str) -> str:
+    with open(full, "rb") as handle:
+        return hashlib.sha256(handle.read()).hexdigest()
+
+
 def releases(root: str) -> list[tuple[str, dict[str, Any]]]:
     """The releases of this host, newest first, as (directory name, manifest)."""
     base = os.path.join(root, RELEASES)
     try:
-        names = [name for name in os.listdir(base) if re.fullmatch(rf"[0-9a-f]{{{SHORT}}}", name)]
+        names = [name for name in os.listdir(base) if _NAME.fullmatch(name)]
     except OSError:
         return []
     found = []
@@ -336,28 +341,55 @@ def prune(root: str, keep: int, protected: set[str], young_s: float = 0) -> list
     removed = spare(root, keep, protected, young_s)
     for name in removed:
         remove_release(os.path.join(base, name))
-    with suppress(FileNotFoundError):
-        for name in os.listdir(base):
-            # Leftovers of killed runs; the lock is held, so nobody is writing them.
-            if re.fullmatch(rf"\.[0-9a-f]{{{SHORT}}}\.tmp-\d+", name):
-                _remove_tree(os.path.join(base, name))
+    remove_leftovers(root)
     return removed
+
+
+def leftovers(root: str) -> list[str]:
+    """What killed runs left half made or half removed, as directory names; the caller holds the lock."""
+    base = os.path.join(root, RELEASES)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return [name for name in os.listdir(base) if _half_done(os.path.join(base, name), name)]
+    return []
+
+
+def _half_done(full: str, name: str) -> bool:
+    if _LEFTOVER.fullmatch(name) or os.path.lexists(os.path.join(full, GONE)):
+        return True
+    return bool(_NAME.fullmatch(name)) and os.path.isdir(full) and not os.listdir(full)
+
+
+def remove_leftovers(root: str) -> None:
+    """Finish what killed runs began."""
+    for name in leftovers(root):
+        full = os.path.join(root, RELEASES, name)
+        if _LEFTOVER.fullmatch(name):
+            _remove_tree(full)
+        else:
+            remove_release(full)
 
 
 def remove_release(directory: str) -> None:
     """Remove a release's own files and the directories that this leaves empty."""
-    manifest = load_manifest(directory)
+    gone = os.path.join(directory, GONE)
+    with suppress(FileNotFoundError):
+        # A half removed release must never pass for one that could be activated.
+        os.rename(os.path.join(directory, MANIFEST), gone)
     folders = set()
-    for path in [*manifest.get("files", {}), MANIFEST]:
+    for path in load_manifest(directory, GONE).get("files", {}):
         with suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(os.path.join(directory, path))
         folder = os.path.dirname(path)
         while folder:
             folders.add(folder)
             folder = os.path.dirname(folder)
-    for folder in [*sorted(folders, reverse=True), ""]:
+    for folder in sorted(folders, reverse=True):
         with suppress(OSError):
-            os.rmdir(os.path.join(directory, folder) if folder else directory)
+            os.rmdir(os.path.join(directory, folder))
+    with suppress(FileNotFoundError):
+        os.unlink(gone)
+    with suppress(OSError):
+        os.rmdir(directory)
 
 
 def _remove_tree(path: str) -> None:

@@ -26,11 +26,14 @@ SCHEMA = 1
 SHORT = 16
 MANIFEST = "manifest.json"
 MODES = ("0644", "0755")
+# An overlay holds text. A release is held in memory file by file, and its manifest as a whole.
 MAX_FILES = 50_000
-MAX_FILE = 64 * 1024 * 1024
+MAX_FILE = 16 * 1024 * 1024
 MAX_TOTAL = 256 * 1024 * 1024
 MAX_MANIFEST = 32 * 1024 * 1024
 MAX_PATH = 1024
+# What a tar header may add to itself: a long name, and a little more.
+MAX_HEADER = 16 * 1024
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _AGENT = re.compile(r"[a-z][a-z0-9_-]{0,30}")
@@ -44,6 +47,16 @@ BLOB = 8
 
 Source = str | BinaryIO
 Elsewhere = Callable[[str], bytes | None]
+_FEWER = "an overlay holds text, keep data elsewhere"
+_EXTRA = frozenset(
+    {
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    }
+)
 
 
 class ReleaseError(Exception):
@@ -143,13 +156,13 @@ def check_manifest(manifest: Any, *, hermes_root: str, config_dir: str) -> dict[
     if not isinstance(files, dict) or not isinstance(agents, list):
         raise ReleaseError(f"{MANIFEST}: has no list of files or agents")
     if len(files) > MAX_FILES:
-        raise ReleaseError(f"{MANIFEST}: {len(files)} files are more than {MAX_FILES}")
+        raise ReleaseError(f"{MANIFEST}: {len(files)} files are more than {MAX_FILES}; {_FEWER}")
     for agent in agents:
         if not isinstance(agent, str) or not _AGENT.fullmatch(agent):
             raise ReleaseError(f"{MANIFEST}: {agent!r} is no agent name")
     total = sum(_check_entry(path, files, hermes_root, config_dir) for path in files)
     if total > MAX_TOTAL:
-        raise ReleaseError(f"{MANIFEST}: {total} bytes are more than {MAX_TOTAL}")
+        raise ReleaseError(f"{MANIFEST}: {total} bytes are more than {MAX_TOTAL}; {_FEWER}")
     if manifest.get("hash") != content_hash(manifest):
         raise ReleaseError(f"{MANIFEST}: its hash does not fit its content")
     return manifest
@@ -175,7 +188,7 @@ def _check_entry(path: str, files: Mapping[str, Any], hermes_root: str, config_d
 def _check_file(path: str, entry: Mapping[str, Any]) -> int:
     size, mode = entry.get("size"), entry.get("mode")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_FILE:
-        raise ReleaseError(f"{path!r}: a size of {size!r} is not between 0 and {MAX_FILE}")
+        raise ReleaseError(f"{path!r}: a size of {size!r} is not between 0 and {MAX_FILE}; {_FEWER}")
     if mode not in MODES:
         raise ReleaseError(f"{path!r}: mode {mode!r} is none of {', '.join(MODES)}")
     if not _HEX64.fullmatch(str(entry.get("sha256"))):
@@ -228,16 +241,28 @@ def pack(
     return buffer.getvalue()
 
 
+class _Member(tarfile.TarInfo):
+    """A header whose own additions are read only where they are small: they are read as a whole."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
+        """As in the library."""
+        member = super().frombuf(buf, encoding, errors)
+        if member.size < 0 or (member.type in _EXTRA and member.size > MAX_HEADER):
+            raise ReleaseError(f"a header in the archive says that it has {member.size} bytes")
+        return member
+
+
 @contextmanager
 def _opened(source: Source) -> Iterator[tarfile.TarFile]:
     try:
         with (
-            tarfile.open(source, mode="r|gz")
+            tarfile.open(source, mode="r|gz", tarinfo=_Member)
             if isinstance(source, str)
-            else tarfile.open(fileobj=source, mode="r|gz")
+            else tarfile.open(fileobj=source, mode="r|gz", tarinfo=_Member)
         ) as archive:
             yield archive
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as error:
         raise ReleaseError(f"the archive cannot be read: {error}") from error
 
 
@@ -295,8 +320,9 @@ def _members(source: Source) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
             if count > MAX_FILES:
                 raise ReleaseError(f"the archive holds more than {MAX_FILES} files")
             _check_member(member)
-            if member.size > max(MAX_FILE, MAX_MANIFEST):
-                raise ReleaseError(f"{member.name!r}: {member.size} bytes are too many")
+            limit = MAX_FILE if count else MAX_MANIFEST
+            if not 0 <= member.size <= limit:
+                raise ReleaseError(f"{member.name!r}: {member.size} bytes are more than {limit}")
             # A stream is read forward only, so the content is taken while its member is at hand.
             handle = archive.extractfile(member)
             content = handle.read() if handle is not None else b""

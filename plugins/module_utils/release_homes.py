@@ -65,8 +65,9 @@ class Homes:
             self.result.add("drift", name, list(record.get("edited") or []))
             return
         request = {"do": "apply", **merged, **adoption.last_applied(record)}
-        # Until the answer is on record, a key that stands as this release wants it counts as ours too.
-        self.records.save(name, pending=merged["config"])
+        # Until an answer is on record, what stands as one of the runs before it wanted it counts as ours too.
+        begun = [one for one in record.get("pending") or [] if one != merged]
+        self.records.save(name, pending=[*begun, merged])
         self._take_answer(name, merged, self.ask(who, directory, request))
 
     def _note_links(self, name: str, seen: Mapping[str, Any]) -> None:
@@ -84,7 +85,8 @@ class Homes:
         self, record: Mapping[str, Any], merged: Mapping[str, Any], seen: Mapping[str, Any]
     ) -> bool:
         return (
-            record.get("merged") == fingerprint(merged)
+            not record.get("pending")
+            and record.get("merged") == fingerprint(merged)
             and record.get("config_sha256") == seen["config_sha256"]
             and not seen["cron_edits"]
         )
@@ -100,7 +102,7 @@ class Homes:
             name,
             **accepted,
             config=config["base"],
-            pending={},
+            pending=[],
             made=config["made"],
             config_sha256=config["sha256"],
             cron=cron["record"],
@@ -125,7 +127,7 @@ class Homes:
         plan = hermes_home.plan_for({}, who.name, who.home, self.settings.root, record)
         done = hermes_home.settle(who, plan, directory)
         self.result.add("linked", who.name, done["unlinked"])
-        if record.get("config") or record.get("cron"):
+        if record.get("config") or record.get("cron") or record.get("pending"):
             request = {"do": "apply", "config": {}, "jobs": [], **adoption.last_applied(record)}
             answer = self.ask(who, directory, request)
             if answer["config"]["problems"]:

@@ -24,6 +24,7 @@ from . import (
     env_file,
     guard,
     hermes_home,
+    host_room,
     ownership,
     release,
     release_drift,
@@ -39,6 +40,7 @@ from .hermes_home import HomeError
 from .release_format import MANIFEST, SHORT, LackingError, ReleaseError, Source, read_archive
 from .release_homes import Homes, merged_of
 from .release_state import (
+    DIFF_LIMIT,
     FLEET,
     STATE,
     DeployError,
@@ -206,6 +208,7 @@ class Deploy:
         if self._drain([*due, *gone]):
             return
         if flips:
+            self._check_room(accounts)
             self._arm(before, gone, due)
         try:
             self._change(manifest, directory, accounts, before, flips)
@@ -262,6 +265,13 @@ class Deploy:
             # With the last of its patience used up, the deploy goes on; the units' own drain is left.
             self.result.cut = busy
         return bool(self.result.draining)
+
+    def _check_room(self, accounts: Mapping[str, hermes_home.Account]) -> None:
+        """The way back writes as well, and there is no way back without room for it."""
+        settings = self.settings
+        homes = [account.home for account in accounts.values()]
+        for place in (settings.root, settings.config_dir, settings.record_dir, settings.lib_dir, *homes):
+            host_room.check(place)
 
     def _arm(self, before: str, gone: list[str], due: list[str]) -> None:
         """From here on the host goes back by itself unless somebody confirms."""
@@ -532,10 +542,15 @@ class Deploy:
         there = (
             before
             or release.releases(root)
+            or release.leftovers(root)
             or any(os.path.lexists(self.records.path(name)) for name in known)
+            # A run that was killed, maybe while it took things away.
+            or os.path.lexists(os.path.join(root, release_lock.LEASE))
         )
         fleet = os.path.join(self.settings.config_dir, FLEET)
         if not present or not (there or os.path.lexists(fleet)):
+            if not self.settings.check_mode:
+                self._remove_places()
             return self.result
         self.result.changed = True
         self.result.retired = sorted(known)
@@ -548,13 +563,18 @@ class Deploy:
         except release_lock.HeldError as error:
             self.result.held = str(error)
             return self.result
-        for path in (release_lock.LOCK, STATE, release.RELEASES, ""):
+        self._remove_places()
+        return self.result
+
+    def _remove_places(self) -> None:
+        """The last of it, which may be repeated: what is empty now goes, what holds foreign files stays."""
+        root = self.settings.root
+        for path in (STATE, release.RELEASES, release_lock.LOCK, ""):
             full = os.path.join(root, path) if path else root
             with contextlib.suppress(OSError):
                 os.unlink(full) if path == release_lock.LOCK else os.rmdir(full)
         with contextlib.suppress(OSError):
             os.rmdir(os.path.join(self.settings.config_dir, "agents"))
-        return self.result
 
     def _remove_all(self, known: list[str], before: str) -> None:
         root = self.settings.root
@@ -591,7 +611,10 @@ class Deploy:
                 config_dir=self.settings.config_dir,
                 elsewhere=release.contents_of(os.path.join(root, release.RELEASES, self.result.previous)),
             )
-            contents = dict(stream)
+            # All of it is read, since all of it is checked; what nobody looks at again is not kept.
+            contents = {
+                path: data for path, data in stream if len(data) <= DIFF_LIMIT or path.startswith("agents/")
+            }
         torn = self._note_mended(damage, manifest) if damage else []
         old = self._manifest_of(self.result.previous)
         self._note_paths(old, manifest, directory, contents)

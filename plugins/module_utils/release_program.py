@@ -46,6 +46,7 @@ MODULES = (
     "hermes_side",
     "hermes_yaml",
     "home_merge",
+    "host_room",
     "overlay_problem",
     "ownership",
     "release",

@@ -9,11 +9,10 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from . import adoption, env_file, hermes_home, release
+from . import adoption, env_file, guard, hermes_home, release
 from .hermes_home import HomeError
 from .release_drift import Finding
 from .release_format import mtime_of
@@ -159,7 +158,7 @@ class Settler:
             return Settled(False, f"{finding.path}: {told}")
         record = self.records.load(finding.agent)
         only = adoption.nested(key, declared)
-        past: dict[str, Any] = {"base": {}, "pending": {}, "made": record.get("made") or [], "cron": {}}
+        past: dict[str, Any] = {"base": {}, "pending": [], "made": record.get("made") or [], "cron": {}}
         config = self._ask(finding.agent, {"config": only, "jobs": [], "restore": [key], **past})["config"]
         self.records.save(
             finding.agent,
@@ -287,10 +286,5 @@ def _regular(path: str) -> bytes | None:
 
 
 def _relink(full: str, target: str) -> None:
-    temporary = f"{full}.tmp-{os.getpid()}"
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
     os.makedirs(os.path.dirname(full), mode=0o755, exist_ok=True)
-    os.symlink(target, temporary)
-    os.rename(temporary, full)
-    release.fsync_dir(os.path.dirname(full))
+    guard.set_link(full, target)

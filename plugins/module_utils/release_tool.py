@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from . import guard, release_host, release_trial, release_undo, wizard_units
+from . import guard, host_room, release_host, release_trial, release_undo, wizard_units
 from .hermes_home import HomeError
 from .release_format import ReleaseError
 from .release_state import DeployError, Result, Settings, Wanted
@@ -93,7 +93,7 @@ def visit(
     except (ReleaseError, HomeError, wizard_units.UnitError, guard.GuardError) as error:
         return _failed(str(error))
     except OSError as error:
-        return _failed(f"{error.filename or deploy.settings.root}: {error.strerror}")
+        return _failed(host_room.told(error, deploy.settings.root))
 
 
 def _answer(deploy: release_host.Deploy, params: Mapping[str, Any], archive: BinaryIO | str) -> Result:

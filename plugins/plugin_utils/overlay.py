@@ -12,7 +12,8 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -25,6 +26,7 @@ from ansible_collections.timmy.config.plugins.module_utils import (
     overlay_doors,
     overlay_problem,
     overlay_rules,
+    release_format,
     wizard_defaults,
 )
 
@@ -33,6 +35,7 @@ PORTFOLIOS = "fallback-portfolios.yaml"
 CHANNELS = "channel_directory.json"
 DOORS = "bin/doors.txt"
 MAX_FILE = 8 * 1024 * 1024
+_TEXT_ONLY = "an overlay holds text, keep data elsewhere"
 _YAML_ENDINGS = (".yaml", ".yml")
 _NOTE = "# Rendered from the overlay's {path}; edit it there, a change made here does not last.\n"
 
@@ -74,27 +77,65 @@ def load_overlay(directory: str) -> dict[str, bytes]:
             directory, "no such directory; set timmy_overlay_dir to the directory of the overlay"
         )
     tree: dict[str, bytes] = {}
-    for root, folders, names in os.walk(directory):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
-        for name in sorted(names):
-            if name.startswith(".") or name.endswith("~"):
-                continue
-            full = os.path.join(root, name)
-            relative = os.path.relpath(full, directory).replace(os.sep, "/")
-            tree[relative] = _read(full, relative)
+    total = 0
+    for relative in _names(directory):
+        if len(tree) >= release_format.MAX_FILES:
+            raise OverlayError(directory, f"holds more than {release_format.MAX_FILES} files; {_TEXT_ONLY}")
+        tree[relative] = _read(directory, relative)
+        total += len(tree[relative])
+        if total > release_format.MAX_TOTAL:
+            raise OverlayError(directory, f"is larger than {release_format.MAX_TOTAL} bytes; {_TEXT_ONLY}")
     return tree
 
 
-def _read(full: str, relative: str) -> bytes:
+def _names(directory: str) -> Iterator[str]:
+    """The paths of an overlay's files; names that no release may have are refused."""
+    for root, folders, names in os.walk(directory):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        inside = os.path.relpath(root, directory).replace(os.sep, "/")
+        head = "" if inside == "." else f"{inside}/"
+        for name in folders:
+            if os.path.islink(os.path.join(root, name)):
+                raise OverlayError(
+                    _shown(head + name), "is a link to a directory; put the directory itself there"
+                )
+        for name in sorted(names):
+            if name.startswith(".") or name.endswith("~"):
+                continue
+            try:
+                release_format.check_path(head + name)
+            except release_format.ReleaseError as error:
+                raise OverlayError(directory, f"{error}; rename it") from error
+            yield head + name
+
+
+def _shown(path: str) -> str:
+    """A path in one line, whatever is in it."""
+    return path if path.isprintable() else repr(path)
+
+
+def _read(directory: str, relative: str) -> bytes:
+    full = os.path.join(directory, relative)
     try:
+        # What a link leads to is read as well, so it must be the operator's overlay and not, say, a key.
+        if os.path.islink(full) and not _is_below(full, directory):
+            raise OverlayError(relative, "is a link that leads out of the overlay; put the file itself there")
         if not os.path.isfile(full):
             raise OverlayError(relative, "is not a regular file; an overlay holds files only")
-        if os.path.getsize(full) > MAX_FILE:
-            raise OverlayError(relative, f"is larger than {MAX_FILE} bytes; an overlay holds text, not data")
+        status = os.stat(full)
+        if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
+            raise OverlayError(relative, "has a setuid or setgid bit; take it away with chmod ug-s")
+        if status.st_size > MAX_FILE:
+            raise OverlayError(relative, f"is larger than {MAX_FILE} bytes; {_TEXT_ONLY}")
         with open(full, "rb") as handle:
-            return handle.read()
+            # No more than was allowed, should it grow meanwhile.
+            return handle.read(MAX_FILE)
     except OSError as error:
         raise OverlayError(relative, f"cannot be read: {error.strerror}") from error
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return os.path.realpath(path).startswith(os.path.realpath(directory) + os.sep)
 
 
 @functools.lru_cache(maxsize=1024)

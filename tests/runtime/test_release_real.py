@@ -353,6 +353,29 @@ def test_an_edited_job_is_kept_and_a_lost_record_makes_no_second_one(agent: Agen
     assert len(agent.jobs()) == 1
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_a_killed_run_made_is_ours_to_update_and_to_remove(agent: Agent, paused: bool) -> None:
+    new = [job(prompt="Tidy up anew.", enabled=not paused), job(name="second", enabled=not paused)]
+    agent.apply({}, [job()])
+    begun = {"pending": [{"config": {}, "jobs": new}]}
+    record = agent.record
+    agent.apply({}, new)
+    # Killed before its answer was on record, and taken back.
+    agent.record = {**record, **begun}
+    answer = agent.apply({}, [job()])["cron"]
+    assert (answer["edited"], answer["taken"]) == ([], [])
+    assert set(agent.jobs()) == {"tidy"}
+    assert agent.jobs()["tidy"]["prompt"] == "Tidy up."
+    assert agent.jobs()["tidy"]["enabled"] is True
+
+
+def test_a_job_of_somebody_else_is_not_ours_for_a_killed_run(agent: Agent) -> None:
+    agent.hermes("cron", "create", "every 2h", "theirs", "--name", "tidy")
+    agent.record = {"pending": [{"config": {}, "jobs": [job()]}]}
+    agent.apply({}, [])
+    assert set(agent.jobs()) == {"tidy"}
+
+
 def test_an_interpreter_that_is_not_there_is_one_line(agent: Agent) -> None:
     with pytest.raises(hermes_home.HomeError, match=r"ezra: /nowhere/python does not run"):
         hermes_home.ask_hermes(agent.who, "/nowhere/python", "/x", {"do": "prove"})

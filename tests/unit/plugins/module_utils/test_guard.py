@@ -347,3 +347,27 @@ def test_arming_by_command_line_refuses_rubbish(
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     assert guard.main(["--dir", store(place), "--no-timer", "arm"]) == 1
     assert capsys.readouterr().err.startswith("guard")
+
+
+def test_an_undo_on_a_disk_that_takes_nothing_does_what_needs_no_writing(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, link, done = str(place / "etc/a"), str(place / "etc/link"), place / "done"
+    Path(path).write_text("old")
+    os.symlink("old", link)
+    run = {"do": "run", "argv": ["touch", str(done)]}
+    arm(place, [guard.undo_of(path), guard.undo_of(link), run])
+
+    def full(*_arguments: Any, **_more: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(guard, "write_file", full)
+        patch.setattr(os, "symlink", full)
+        (outcome,) = guard.undo_due(store(place), guard.boot_time() + 3600, guard.boot_id())
+    assert outcome["clean"], outcome["steps"]
+    assert done.exists()
+    # Nobody could write down that it is done, so it is done again when there is room.
+    assert guard.read_record(store(place), "g") is not None
+    assert guard.undo_due(store(place), guard.boot_time() + 3600, guard.boot_id())[0]["clean"]
+    assert guard.read_record(store(place), "g") is None

@@ -122,6 +122,17 @@ def test_a_link_dropped_from_the_release_goes_but_not_what_replaced_it(home: Hom
     assert set(home.tree()) == {".hermes/skins/timmy.yaml", ".hermes/memories/MEMORY.md", ".timmy/HEART.md"}
 
 
+def test_a_draft_that_a_kill_left_goes_and_the_seed_stays(home: Home) -> None:
+    home.settle()
+    memory = home.path / ".hermes/memories/MEMORY.md"
+    memory.write_text("the agent's own words\n")
+    draft = memory.with_name(memory.name + hermes_home.DRAFT)
+    draft.write_text("first\n")
+    assert home.settle()["seeded"] == []
+    assert not draft.exists()
+    assert memory.read_text() == "the agent's own words\n"
+
+
 def test_a_seed_never_replaces_even_a_dangling_link(home: Home) -> None:
     memories = home.path / ".hermes/memories"
     memories.mkdir()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.timmy.config.plugins.module_utils import release, release_format
+from ansible_collections.timmy.config.plugins.module_utils import guard, release, release_format
 
 PLACES = {"hermes_root": "/opt/hermes", "config_dir": "/etc/timmy"}
 
@@ -178,10 +178,33 @@ def test_leftovers_of_killed_runs_go_at_the_next_pruning(host: Host) -> None:
     assert host.names() == [name]
 
 
+@pytest.mark.parametrize("removed", [["a"], ["a", "b/c"], ["a", "b/c", release.GONE]])
+def test_a_release_that_is_half_removed_is_none_and_goes_for_good(host: Host, removed: list[str]) -> None:
+    directory = host.stage(a="one", b__c="two")
+    os.rename(os.path.join(directory, release.MANIFEST), os.path.join(directory, release.GONE))
+    for path in removed:
+        os.unlink(os.path.join(directory, path))
+    if len(removed) == 3:
+        os.unlink(os.path.join(directory, "hermes"))
+        os.rmdir(os.path.join(directory, "b"))
+    assert release.releases(host.root) == []
+    assert release.leftovers(host.root) == [os.path.basename(directory)]
+    release.prune(host.root, 5, set())
+    assert host.names() == []
+
+
+def test_a_release_that_is_half_removed_is_staged_anew(host: Host) -> None:
+    directory = host.stage(a="one")
+    os.rename(os.path.join(directory, release.MANIFEST), os.path.join(directory, release.GONE))
+    assert host.stage(a="one") == directory
+    assert release.drift(directory) == []
+    assert host.names() == [os.path.basename(directory)]
+
+
 def test_write_file_replaces_whole_and_follows_no_planted_link(tmp_path: Path) -> None:
     victim, target = tmp_path / "victim", tmp_path / "file"
     victim.write_text("safe")
-    os.symlink(victim, f"{target}.tmp-{os.getpid()}")
+    os.symlink(victim, guard.temp_name(str(target)))
     release.write_file(str(target), b"new", 0o640)
     assert victim.read_text() == "safe"
     assert target.read_bytes() == b"new"

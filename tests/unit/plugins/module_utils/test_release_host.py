@@ -82,7 +82,9 @@ class Host:
             return {"problems": self.problems}
         path = Path(who.home, ".hermes/config.yaml")
         home = json.loads(path.read_text() if path.exists() else request.get("seed_text") or "{}")
-        base = home_merge.settled(request["base"], request["pending"], home)
+        base = request["base"]
+        for begun in request["pending"]:
+            base = home_merge.settled(base, begun["config"], home)
         merged = home_merge.merge(request["config"], base, home, request["made"])
         if merged.changed and not request.get("dry"):
             path.write_text(json.dumps(merged.home))
