@@ -63,6 +63,8 @@ class FaultHost:
 
     def trouble(self) -> str:
         """Why no trial can begin here, empty when one can."""
+        if docker("exec", self.container, "true").returncode != 0:
+            return "it does not run"
         armed = self.sh("ls /var/lib/timmy-guard/*.json 2>/dev/null || true")
         if armed:
             return f"something is armed: {armed}"
@@ -112,8 +114,27 @@ def describe(name: str, count: int) -> tuple[Path, Path]:
     return hosts, fleet
 
 
+def standing(name: str, count: int) -> Arena | None:
+    """The fleet if it stands, with these hosts, and is well."""
+    place = ROOT / "build" / name
+    try:
+        listed = yaml.safe_load((place / "inventory/hosts.yml").read_text(encoding="utf-8"))
+        fleet = yaml.safe_load((place / "fleet.yml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    found = listed["all"]["hosts"]
+    wizards = {row["host"]: row["name"] for row in fleet["timmy_wizards"]}
+    hosts = tuple(FaultHost(host, wizards[host], found[host]) for host in sorted(found))
+    if len(hosts) != count or any(host.trouble() for host in hosts):
+        return None
+    return Arena(name, hosts)
+
+
 def bring_up(name: str, count: int) -> Arena:
     """Set up the fleet as `make up` does; one that stands is used again."""
+    there = standing(name, count)
+    if there is not None:
+        return there
     hosts, fleet = describe(name, count)
     env = {**os.environ, "SANDBOX": name, "SANDBOX_HOSTS": str(hosts), "SANDBOX_FLEET": str(fleet)}
     log = ROOT / "build" / name / "up.log"
@@ -122,10 +143,9 @@ def bring_up(name: str, count: int) -> Arena:
             ["sh", "scripts/up.sh"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT, check=False
         )
     assert done.returncode == 0, f"the fleet did not come up: {log.read_text(encoding='utf-8')[-3000:]}"
-    listed = yaml.safe_load((ROOT / "build" / name / "inventory/hosts.yml").read_text(encoding="utf-8"))
-    by_host = {row["host"]: row["name"] for row in yaml.safe_load(fleet.read_text())["timmy_wizards"]}
-    found = listed["all"]["hosts"]
-    return Arena(name, tuple(FaultHost(host, by_host[host], found[host]) for host in sorted(by_host)))
+    there = standing(name, count)
+    assert there is not None, f"the fleet came up and is not well; its log is {log}"
+    return there
 
 
 def take_down(name: str) -> None:
@@ -208,22 +228,25 @@ class Watch:
     def __init__(self, host: FaultHost, request: dict[str, Any]) -> None:
         self.seen: queue.Queue[dict[str, Any]] = queue.Queue()
         told = json.dumps({"limit_s": WATCH_S, **request})
-        self.process = subprocess.Popen(
-            ["docker", "exec", "-i", host.container, "/usr/bin/python3", "-I", "-", told],
-            stdin=ON_HOST.open("rb"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        threading.Thread(target=self._read, daemon=True).start()
+        with ON_HOST.open("rb") as program:
+            self.process = subprocess.Popen(
+                ["docker", "exec", "-i", host.container, "/usr/bin/python3", "-I", "-", told],
+                stdin=program,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            try:
-                self.seen.put(json.loads(line))
-            except ValueError:
-                self.seen.put({"event": "end", "why": line.strip()})
+        with self.process.stdout as lines:
+            for line in lines:
+                try:
+                    self.seen.put(json.loads(line))
+                except ValueError:
+                    self.seen.put({"event": "end", "why": line.strip()})
         self.seen.put({"event": "end", "why": "the watch ended"})
 
     def next(self, timeout_s: float) -> dict[str, Any]:
@@ -237,3 +260,4 @@ class Watch:
         """End the watch here; on the host it ends at its limit."""
         self.process.kill()
         self.process.wait(timeout=10)
+        self.reader.join(timeout=10)

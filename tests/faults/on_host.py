@@ -16,6 +16,7 @@ which all containers share.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import socket
@@ -28,7 +29,7 @@ GUARD_DIR = "/var/lib/timmy-guard"
 TIMMY = "/opt/timmy/current/bin/timmy"
 NONE = "none"
 BEAT_S = 0.1
-ASK_S = 0.7
+ASK_S = 0.5
 
 
 def state(path: str) -> str:
@@ -69,6 +70,26 @@ def greets() -> str:
         return f"sshd: {error}"
 
 
+def silent() -> str:
+    """Which gateway does not answer, empty when all do: cheaper than to ask `timmy status` all the time."""
+    try:
+        with open("/etc/timmy/fleet.json", encoding="utf-8") as stream:
+            wizards = json.load(stream)["wizards"]
+    except (OSError, ValueError, KeyError) as error:
+        return f"fleet.json: {error}"
+    for one in wizards:
+        link = http.client.HTTPConnection("127.0.0.1", one["api_port"], timeout=3)
+        try:
+            link.request("GET", "/health")
+            if link.getresponse().status != 200:
+                return f"{one['name']} is not well"
+        except (OSError, http.client.HTTPException) as error:
+            return f"{one['name']}: {error}"
+        finally:
+            link.close()
+    return ""
+
+
 def ill() -> str:
     """Why this host is not well, empty when it is."""
     if not os.path.lexists("/opt/timmy/current"):
@@ -86,6 +107,8 @@ def ill() -> str:
             check=False,
         )
         return f"runs without a release: {shown.stdout.split()[0]}" if shown.stdout.split() else greets()
+    if why := silent():
+        return why
     try:
         told = subprocess.run([TIMMY, "status"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
