@@ -9,7 +9,7 @@ import json
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Semaphore
@@ -26,6 +26,7 @@ ONCE = (POWER, FIRST)
 # The limit of the issue: from the flip until the host is back and well.
 LIMIT_S = 75.0
 FLIP_LIMIT_S = 400.0
+POWER_PAUSE_S = 4.0
 RELEASE_ID = "sidecar-release"
 SSHD_WAYS = (
     ("no-address", "common-ssh", "/etc/ssh/sshd_config.d/10-timmy.conf"),
@@ -137,7 +138,9 @@ class Runner:
     def _release(self, trial: Trial, host: FaultHost, baseline: str, outcome: Outcome) -> None:
         """A release that is bad, or good and left alone."""
         variables = self._release_variables(trial, host)
-        with self._turn() as turn, self._watch(host, RELEASE_ID, CURRENT, baseline) as watch:
+        with ExitStack() as stack:
+            turn = stack.enter_context(self._turn())
+            watch = stack.enter_context(self._watch(host, RELEASE_ID, CURRENT, baseline))
             controller = self._controller(trial, host, "sidecar.yml", variables, ROOT)
             try:
                 flip = self._flip(watch, controller, turn)
@@ -145,13 +148,13 @@ class Runner:
                     time.sleep(self.windows.stall_s)
                     outcome.way = f"{controller.kill()} processes killed"
                 elif trial.kind == POWER:
-                    self._cut_power(host)
+                    self._cut_power(host, controller)
                     # It may be back before anybody can look: then only the way back is there to be seen.
-                    with self._watch(host, RELEASE_ID, CURRENT, baseline, flipped=flip) as again:
-                        self._back(again, flip, outcome)
-                if trial.kind != POWER:
-                    self._back(watch, flip, outcome)
-                if trial.kind != CONTROLLER:
+                    watch = stack.enter_context(
+                        self._watch(host, RELEASE_ID, CURRENT, baseline, flipped=flip)
+                    )
+                self._back(watch, flip, outcome)
+                if trial.kind not in (CONTROLLER, POWER):
                     self._ended_red(controller, outcome)
             finally:
                 controller.kill()
@@ -278,8 +281,11 @@ class Runner:
         ):
             outcome.problems.append(f"the last line does not give the reason: {outcome.said}")
 
-    def _cut_power(self, host: FaultHost) -> None:
+    def _cut_power(self, host: FaultHost, controller: Controller) -> None:
         """Take the power inside the window, and give it back two seconds later."""
+        # Nobody may confirm before the cut; and a deploy that sees systemd die first would go back by itself.
+        controller.kill()
+        time.sleep(POWER_PAUSE_S)
         for verb, pause_s in (("kill", 2.0), ("start", 0.0)):
             done = docker(verb, host.container)
             assert done.returncode == 0, done.stderr
