@@ -50,13 +50,12 @@ class Campaign:
             thread.start()
 
     def _work(self, host: FaultHost) -> None:
-        baseline = host.current()
         while True:
             try:
                 trial = self.waiting.get_nowait()
             except Empty:
                 return
-            outcome = self.runner.run(trial, host, baseline)
+            outcome = self.runner.run(trial, host)
             self._write(outcome)
             self.futures[trial].set_result(outcome)
 

@@ -111,11 +111,13 @@ class Runner:
         self.logs.mkdir(parents=True, exist_ok=True)
         self.projects = {way: mistakes.mistaken_project(arena, way) for way, _id, _path in SSHD_WAYS}
 
-    def run(self, trial: Trial, host: FaultHost, baseline: str) -> Outcome:
+    def run(self, trial: Trial, host: FaultHost) -> Outcome:
         """Carry out a trial and bring the host back to known good when it is not."""
         outcome = Outcome(str(trial), trial.kind, host.name)
         outcome.log = str((self.logs / f"{trial}.log").relative_to(ROOT))
+        baseline = ""
         try:
+            baseline = host.current()
             if trouble := host.trouble():
                 outcome.problems.append(f"before the trial: {trouble}")
             else:
