@@ -68,6 +68,8 @@ class FaultHost:
         armed = self.sh("ls /var/lib/timmy-guard/*.json 2>/dev/null || true")
         if armed:
             return f"something is armed: {armed}"
+        if not self.lets_in():
+            return "no login over SSH"
         done = docker("exec", self.container, f"{CURRENT}/bin/timmy", "status")
         return "" if done.returncode == 0 else f"{done.stdout}{done.stderr}".strip() or "no status"
 
