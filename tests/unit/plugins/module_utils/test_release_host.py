@@ -91,7 +91,7 @@ class Host:
         return {"config": config, "cron": {"record": {}, "changed": [], "edited": [], "taken": []}}
 
     def health(
-        self, gateways: Mapping[str, Any], _timeout: float, _runner: wizard_units.Runner
+        self, gateways: Mapping[str, Any], _timeout: float, _runner: wizard_units.Runner = wizard_units.run
     ) -> dict[str, dict[str, Any]]:
         well = self.well and self.current() != self.bad
         return {name: {"ok": well, "reason": "told so"} for name in gateways}
