@@ -11,7 +11,7 @@ BIN := build/env/bin
 PYTHON_ENV := $(BIN)/python
 REACHED := build/$(SANDBOX)/inventory
 
-.PHONY: help env env-dev up down status check lint sanity units pytest test test-full molecule bench lock docs clean engine-down
+.PHONY: help env env-dev up down status check lint sanity units pytest test test-full molecule faults bench lock docs clean engine-down
 
 help: ## print this list
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -58,6 +58,9 @@ test: env-dev ## run every check, the life of a fleet included
 
 test-full: env-dev ## run the long trials as well
 	@sh scripts/test.sh full
+
+faults: env-dev ## run all fault trials with the real windows on a fleet of their own; ARGS are handed on
+	@sh scripts/faults.sh --full $(ARGS)
 
 bench: env-dev ## measure, and append the figures to build/bench.jsonl
 	@$(PYTHON_ENV) scripts/bench.py $(ARGS)

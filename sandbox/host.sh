@@ -52,7 +52,7 @@ create() {
     set -- "$@" --cgroupns private
     entry="$entry; mount -o remount,rw /sys/fs/cgroup"
   else
-    set -- "$@" --cgroupns host --cgroup-parent /fleet --volume /sys/fs/cgroup:/sys/fs/cgroup:rw
+    set -- "$@" --cgroupns host --cgroup-parent "/fleet-$SANDBOX_NAME-$host" --volume /sys/fs/cgroup:/sys/fs/cgroup:rw
   fi
   docker container create --name "$container" --hostname "$host" \
     --network "$SANDBOX_NETWORK" --network-alias "$host" \

@@ -1,6 +1,6 @@
 #!/bin/sh
-# `make test`: every check, then host-side code under the Pythons of the hosts, then the life of a fleet. All of
-# it runs to its end; the last line is the sum. `test.sh full` adds the long trials.
+# `make test`: every check, then host-side code under the Pythons of the hosts, the life of a fleet, the faults. All of
+# it runs to its end; the last line is the sum. `test.sh full` takes the faults' full form.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -31,8 +31,10 @@ build/env/bin/python scripts/check.py || status=1
 if sandbox/engine.sh up; then
   part host-python sh scripts/host_python.sh images
   part fleet sh scripts/fleet.sh
-  if [ "${1:-}" = full ] && ls tests/faults/test_*.py >/dev/null 2>&1; then
-    part faults build/env/bin/python -m pytest tests/faults --junitxml build/test/faults.xml
+  if [ "${1:-}" = full ]; then
+    part faults sh scripts/faults.sh --full
+  else
+    part faults sh scripts/faults.sh
   fi
 else
   part engine false

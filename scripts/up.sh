@@ -2,6 +2,7 @@
 # `make up`: a fleet in a box, from nothing to running wizards. Every step may be run again.
 #   SANDBOX         name of the fleet (default: sandbox); files in build/$SANDBOX
 #   SANDBOX_HOSTS   its hosts (default: sandbox/hosts.yml)
+#   SANDBOX_FLEET   its wizards and their model (default: group_vars/all/fleet.yml)
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -28,6 +29,7 @@ sandbox/image.sh build $(sed -n 's/^ *suite: *//p' "${SANDBOX_HOSTS:-sandbox/hos
 step 'hosts'
 set -- --inventory localhost, --extra-vars "sandbox_name=$fleet"
 [ -z "${SANDBOX_HOSTS:-}" ] || set -- "$@" --extra-vars "sandbox_hosts_file=$(realpath "$SANDBOX_HOSTS")"
+[ -z "${SANDBOX_FLEET:-}" ] || set -- "$@" --extra-vars "sandbox_fleet_file=$(realpath "$SANDBOX_FLEET")"
 playbook "$@" sandbox/create.yml
 
 step 'secrets'

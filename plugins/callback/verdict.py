@@ -81,7 +81,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible's base clas
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not ignore_errors:
             why = f"'{result._task.get_name().strip()}': {reason(result._result)}"
-            self._failed.setdefault(result._host.get_name(), why)
+            # The last word counts: what a rescue says is closer to the cause than what it came to mend.
+            self._failed[result._host.get_name()] = why
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         self._silent.add(result._host.get_name())
@@ -90,7 +91,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible's base clas
         self._open = False
         hosts = sorted(stats.processed)
         silent = sorted(self._silent)
-        failed = {host: task for host, task in self._failed.items() if host not in self._silent}
+        failed = {
+            host: task
+            for host, task in self._failed.items()
+            if host not in self._silent and stats.summarize(host)["failures"]
+        }
         changed = sum(stats.summarize(host)["changed"] for host in hosts)
         if hosts or silent or failed:
             self._display.display(verdict(len(hosts), changed, silent, failed))

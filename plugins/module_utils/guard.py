@@ -286,6 +286,8 @@ def read_record(record_dir: str, guard_id: str) -> Record | None:
     try:
         return _parse_record(path)
     except ValueError:
+        if not path.exists():  # it was settled between the two looks
+            return None
         try:
             record = _parse_record(_backup_dir(record_dir, guard_id) / "record.json")
         except ValueError:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -84,11 +85,14 @@ class Gateways:
 
     def well(self, manifest: Mapping[str, Any], timeout_s: float) -> dict[str, dict[str, Any]]:
         """The answers of all gateways; raises where one is not well within the time."""
-        answers = wizard_units.wait_healthy(self.doors(), timeout_s)
+        begin = time.monotonic()
+        answers = wizard_units.wait_healthy(self.doors(), timeout_s, self.runner)
         ill = {name: answer["reason"] for name, answer in answers.items() if not answer["ok"]}
         if ill:
             name, reason = next(iter(sorted(ill.items())))
-            raise HomeError(f"{name}: the gateway is not well after {timeout_s:.0f} s: {reason}")
+            raise HomeError(
+                f"{name}: the gateway is not well after {time.monotonic() - begin:.0f} s: {reason}"
+            )
         for name in self.names:
             self.records.save(name, running=manifest["hash"], env=env_file.digest(self.env_of(name)))
         return answers

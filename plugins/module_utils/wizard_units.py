@@ -15,6 +15,8 @@ from typing import Any
 
 UNIT = "timmy-wizard@{agent}.service"
 _STEP_S = 0.25
+# How many looks at a gateway come between two questions to systemd.
+_LOOKS = 4
 
 
 class UnitError(Exception):
@@ -29,6 +31,7 @@ class UnitState:
     enabled: bool
     active: bool
     activating: bool
+    failed: bool = False
 
 
 Runner = Callable[[list[str]], tuple[int, str]]
@@ -67,6 +70,7 @@ def states(agents: list[str], runner: Runner = run) -> dict[str, UnitState]:
             block.get("UnitFileState") in {"enabled", "enabled-runtime"},
             block.get("ActiveState") in {"active", "reloading"},
             block.get("ActiveState") == "activating",
+            block.get("ActiveState") == "failed",
         )
         for agent, block in zip(agents, blocks, strict=True)
     }
@@ -182,19 +186,33 @@ def _turns(report: Mapping[str, Any], checks: Any) -> int:
 def wait_healthy(
     gateways: Mapping[str, tuple[int, str]],
     timeout_s: float,
+    runner: Runner = run,
     *,
     ask: Callable[[int, str], dict[str, Any]] = ask_health,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, dict[str, Any]]:
-    """The last answer of each gateway once all are well, or when the time is over. All wait side by side."""
+    """The last answer of each gateway once all are well, or when the time is over. All wait side by side.
+
+    There is nothing to wait for once systemd has given a unit up.
+    """
     begin = clock()
     answers: dict[str, dict[str, Any]] = {}
+    looks = 0
     while True:
         for agent, (port, key) in gateways.items():
             if not answers.get(agent, {}).get("ok"):
                 answers[agent] = ask(port, key)
-        if all(answers[agent]["ok"] for agent in gateways) or clock() - begin >= timeout_s:
+        ill = [agent for agent in gateways if not answers[agent]["ok"]]
+        looks += 1
+        lost = (
+            [name for name, state in states(ill, runner).items() if state.failed]
+            if looks % _LOOKS == 0
+            else []
+        )
+        for agent in lost:
+            answers[agent]["reason"] = f"{unit_of(agent)} has failed; {answers[agent]['reason']}"
+        if not ill or lost or clock() - begin >= timeout_s:
             return answers
         sleep(_STEP_S)
 

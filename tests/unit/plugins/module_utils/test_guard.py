@@ -264,6 +264,22 @@ def test_a_torn_record_goes_back_by_its_copy(place: Path, torn: bytes) -> None:
     assert path.read_text() == "old"
 
 
+def test_a_record_that_is_settled_between_two_looks_is_none(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who only asks holds no lock: the record may move away after it was seen and before it is read."""
+    arm(place, [guard.undo_of(str(place / "etc/f"))])
+    parse = guard._parse_record
+
+    def settled_meanwhile(path: Path) -> guard.Record:
+        if path == place / "guard/g.json" and path.exists():
+            guard._settle(store(place), {"id": "g"})
+        return parse(path)
+
+    monkeypatch.setattr(guard, "_parse_record", settled_meanwhile)
+    assert guard.read_record(store(place), "g") is None
+
+
 def test_a_record_that_was_edited_is_not_believed(place: Path) -> None:
     arm(place, [guard.undo_of(str(place / "etc/f"))])
     path = place / "guard/g.json"

@@ -92,7 +92,9 @@ class Host:
         config = {**vars(merged), "sha256": sha256, "problems": []}
         return {"config": config, "cron": {"record": {}, "changed": [], "edited": [], "taken": []}}
 
-    def health(self, gateways: Mapping[str, Any], _timeout: float) -> dict[str, dict[str, Any]]:
+    def health(
+        self, gateways: Mapping[str, Any], _timeout: float, _runner: wizard_units.Runner = wizard_units.run
+    ) -> dict[str, dict[str, Any]]:
         well = self.well and self.current() != self.bad
         return {name: {"ok": well, "reason": "told so"} for name in gateways}
 

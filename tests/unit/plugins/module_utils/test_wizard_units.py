@@ -32,7 +32,7 @@ def test_states_are_read_in_one_call() -> None:
     assert len(calls) == 1
     assert calls[0][-3:] == ["timmy-wizard@a.service", "timmy-wizard@b.service", "timmy-wizard@c.service"]
     assert states["a"] == wizard_units.UnitState(True, True, True, False)
-    assert states["b"] == wizard_units.UnitState(True, False, False, False)
+    assert states["b"] == wizard_units.UnitState(True, False, False, False, failed=True)
     assert states["c"] == wizard_units.UnitState(False, False, False, False)
 
 
@@ -137,7 +137,12 @@ def test_waiting_ends_when_all_are_well_and_asks_the_well_ones_no_more() -> None
         return {"ok": port == 1 or time.now >= 2, "reason": "starting"}
 
     answers = wizard_units.wait_healthy(
-        {"a": (1, "k"), "b": (2, "k")}, 10, ask=ask, clock=lambda: time.now, sleep=time.sleep
+        {"a": (1, "k"), "b": (2, "k")},
+        10,
+        lambda _argv: (1, ""),
+        ask=ask,
+        clock=lambda: time.now,
+        sleep=time.sleep,
     )
     assert all(answer["ok"] for answer in answers.values())
     assert time.now < 3
@@ -149,12 +154,35 @@ def test_waiting_ends_with_the_time() -> None:
     answers = wizard_units.wait_healthy(
         {"a": (1, "k")},
         5,
+        lambda _argv: (1, ""),
         ask=lambda _port, _key: {"ok": False, "reason": "no"},
         clock=lambda: time.now,
         sleep=time.sleep,
     )
     assert answers == {"a": {"ok": False, "reason": "no"}}
     assert 5 <= time.now < 6
+
+
+def test_waiting_ends_when_systemd_has_given_a_unit_up() -> None:
+    time, asked = _Time(), []
+
+    def systemctl(argv: list[str]) -> tuple[int, str]:
+        asked.append(argv[-1])
+        state = "failed" if time.now > 3 else "activating"
+        return 0, f"LoadState=loaded\nUnitFileState=enabled\nActiveState={state}\n"
+
+    answers = wizard_units.wait_healthy(
+        {"a": (1, "k"), "b": (2, "k")},
+        60,
+        systemctl,
+        ask=lambda port, _key: {"ok": port == 2, "reason": "no answer"},
+        clock=lambda: time.now,
+        sleep=time.sleep,
+    )
+    assert answers["a"] == {"ok": False, "reason": "timmy-wizard@a.service has failed; no answer"}
+    assert answers["b"]["ok"]
+    assert 3 < time.now < 5
+    assert set(asked) == {"timmy-wizard@a.service"}
 
 
 def test_no_gateways_are_all_well() -> None:
