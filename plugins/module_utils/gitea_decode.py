@@ -15,7 +15,6 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, TypeVar
 
 from .gitea_types import KEYS
@@ -27,6 +26,10 @@ Getter = Callable[[Mapping[str, Any]], Any]
 # What a converter returns for a value of the wrong type: the field keeps its default.
 UNFIT: Any = object()
 _NEVER = 1970
+
+# Of each field its name, where it is read from, how, and its default.
+Plan = tuple[tuple[str, tuple[Getter, ...], Convert, Any], ...]
+_PLANS: dict[type[Any], Plan] = {}
 
 
 class DecodeError(ValueError):
@@ -98,9 +101,10 @@ def _build(kind: type[Any], raw: Mapping[str, Any]) -> Any:
     return made
 
 
-@cache
-def _plan(kind: Any) -> tuple[tuple[str, tuple[Getter, ...], Convert, Any], ...]:
-    """How to fill a kind: name, where from, how, and what else. Worked out once for each kind."""
+def _plan(kind: type[Any]) -> Plan:
+    """How to fill a kind, worked out once."""
+    if kind in _PLANS:
+        return _PLANS[kind]
     hints = typing.get_type_hints(kind)
     rows = []
     for one in dataclasses.fields(kind):
@@ -108,7 +112,8 @@ def _plan(kind: Any) -> tuple[tuple[str, tuple[Getter, ...], Convert, Any], ...]
         made = one.default_factory is not dataclasses.MISSING
         default = one.default_factory if made else one.default
         rows.append((one.name, tuple(_getter(name) for name in names), _converter(hints[one.name]), default))
-    return tuple(rows)
+    _PLANS[kind] = tuple(rows)
+    return _PLANS[kind]
 
 
 def _getter(name: str) -> Getter:
