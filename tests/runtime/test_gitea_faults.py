@@ -108,9 +108,8 @@ class Naps:
 
 def client(peer: Peer, naps: Naps, *, request_s: float = 5.0, seed: int = 0) -> GiteaClient:
     limits = Limits(request_s=request_s, slow_s=request_s)
-    return GiteaClient(
-        peer.url, TOKEN, limits=limits, patience=Patience(), sleep=naps, rng=random.Random(seed)
-    )
+    rng = random.Random(seed)  # noqa: S311 - it is to be repeatable
+    return GiteaClient(peer.url, TOKEN, limits=limits, patience=Patience(), sleep=naps, rng=rng)
 
 
 def made(memory: Memory, what: str) -> int:
