@@ -183,6 +183,7 @@ def _untold(max_pages: int) -> Reading:
 def _counted(filtered: bool, size: int, still: bool, max_pages: int) -> Reading:
     rows = Rows()
     number, highest = 1, 0
+    repeated = grown = barren = 0
     first = before = None
     for _request in range(max_pages):
         page = yield number
@@ -192,8 +193,11 @@ def _counted(filtered: bool, size: int, still: bool, max_pages: int) -> Reading:
         change = 0 if before is None or page.total is None else page.total - before
         if still and number > 1 and change != again:
             raise MovingError("rows left the list while it was read")
-        if number > highest and page.rows and again == len(page.rows) and again > change:
-            # Nothing new, and not because new rows moved these down.
+        if number > highest:
+            repeated, grown = repeated + again, grown + max(change, 0)
+            barren = barren + 1 if page.rows and again == len(page.rows) else 0
+        if barren and repeated > grown and (page.total is None or barren == _BARREN):
+            # Nothing new, and more than new rows at the front can have moved down.
             return _all_there(rows, page, number)
         highest = max(highest, number)
         first = page.total if first is None else first
