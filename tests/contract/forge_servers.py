@@ -128,7 +128,16 @@ def pocket(work: Path) -> Iterator[Forge]:
     command = [sys.executable, "-m", "forge"]
     password, token = work / "password", work / "token"
     password.write_text(secrets.token_urlsafe(12), encoding="utf-8")
-    who = ("--name", ADMIN, "--email", f"{ADMIN}@forge.test", "--password-file", password, "--token-file", token)
+    who = (
+        "--name",
+        ADMIN,
+        "--email",
+        f"{ADMIN}@forge.test",
+        "--password-file",
+        password,
+        "--token-file",
+        token,
+    )
     make = [*command, "admin", "create", "--state", work / "state", *who]
     subprocess.run(make, env=env, check=True, timeout=START_S)
     with (work / "log").open("wb") as log:
