@@ -20,6 +20,7 @@ class ApiError(Exception):
         self.url = url
         self.errors = errors
         self.headers: dict[str, str] = {}
+        self.body: dict[str, Any] | None = None  # in the place of message and url
 
 
 def not_found(*errors: str, message: str = "not found") -> ApiError:

@@ -77,7 +77,7 @@ create table if not exists pull (
   check_after real not null default 0, behind integer not null default 0, merged integer not null default 0,
   merged_at integer not null default 0, merged_by integer not null default 0, merge_sha text not null default '',
   intent text not null default '', schedule text not null default '', maintainer_edit integer not null default 1,
-  flow integer not null default 0, files text not null default '[]');
+  flow integer not null default 0, files text not null default '[]', counts text not null default '0 0 0');
 create index if not exists pull_pair on pull (head_repo_id, head, repo_id, base);
 create table if not exists review (
   id integer primary key autoincrement, pull_id integer not null, user_id integer not null, state text not null,

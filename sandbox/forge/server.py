@@ -36,6 +36,8 @@ def refuse(r: Request, error: ApiError) -> Response:
             answer.body = f'<a href="{html.escape(error.headers["Location"])}">{word}</a>.\n\n'.encode()
             answer.content_type = "text/html; charset=utf-8"
         return answer
+    if error.body is not None:
+        return Response(error.status, error.body)
     if error.message is None:
         return Response(error.status, headers=dict(error.headers))
     shown = error.message if error.status != 500 or r.site_admin else ""

@@ -26,12 +26,12 @@ Row = sqlite3.Row
 class Store:
     """The forge's state below one file. Safe in threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, create: bool = True) -> None:
         self._path = path
         self._local = threading.local()
         self._writer = threading.RLock()
-        with self.write():
-            pass
+        if not create:
+            return
         self._connection().executescript(schema.TABLES)
         found = int(self.value("pragma user_version"))
         if found not in (0, schema.VERSION):
@@ -112,10 +112,11 @@ class Store:
         order: str = "id",
         limit: int = -1,
         offset: int = 0,
+        columns: str = "*",
     ) -> list[Row]:
         """Return the rows of a list page."""
         clause = " and ".join(where) or "1"
-        sql = f"select * from {table} where {clause} order by {order} limit ? offset ?"  # noqa: S608
+        sql = f"select {columns} from {table} where {clause} order by {order} limit ? offset ?"  # noqa: S608
         return self.all(sql, *args, limit, offset)
 
     def count(self, table: str, where: Sequence[str], args: Sequence[Any]) -> int:
