@@ -164,6 +164,25 @@ def test_whatever_happens_nothing_that_stayed_is_missed(
         assert stayed <= set(numbers)
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([[("close", 29), ("reopen", 2)]], id="one leaves, one comes back further down"),
+        pytest.param(
+            [[("close", 29), ("reopen", 2)], [("close", 2), ("open", 0)]], id="and goes, when one is opened"
+        ),
+        pytest.param([[("close", 29)], [("open", 0)]], id="the total falls and rises"),
+    ],
+)
+def test_moves_that_leave_the_total_alone_are_noticed(steps: list[list[tuple[str, int]]]) -> None:
+    memory = filled(30, 6)
+    memory.issues[3]["state"] = "closed"
+    forge = GiteaClient("http://forge.test")
+    forge.transport = Direct(memory, steps)  # type: ignore[assignment]
+    numbers = {issue.number for issue in forge.list_issues(REPO)}
+    assert set(range(1, 30)) - {3} <= numbers
+
+
 def test_a_server_that_ignores_the_page_is_not_asked_for_ever() -> None:
     with Peer(filled(1000)) as peer, GiteaClient(peer.url) as forge:
         peer.before = lambda asked: asked.query.pop("page", None)
