@@ -228,7 +228,7 @@ class Issues(Session):
 
     def _labels(self, method: str, repo: str, number: int, labels: Sequence[int]) -> list[Label]:
         path = repo_path(repo, "issues", number, "labels")
-        return self.objects(Label, path, self.write(method, path, {"labels": list(labels)}) or [])
+        return self.objects(Label, path, self.write(method, path, {"labels": list(labels)}))
 
     def remove_label(self, repo: str, number: int, label_id: int) -> None:
         """Take one label off an issue."""

@@ -99,10 +99,10 @@ class Session:
         except PagingError as error:
             raise ListingError("GET", path, str(error)) from None
 
-    def objects(self, kind: type[T], path: str, rows: Sequence[Any]) -> list[T]:
-        """Return rows as typed objects."""
+    def objects(self, kind: type[T], path: str, rows: object) -> list[T]:
+        """Return rows as typed objects, none for null."""
         try:
-            return list(decode_list(kind, list(rows)))
+            return list(decode_list(kind, rows))
         except DecodeError as error:
             raise LostError("GET", path, str(error)) from None
 
