@@ -100,6 +100,16 @@ def _branches(r: Request, form: dict[str, Any]) -> tuple[Row, str, str, str]:
     return head_repo, head, base, sha
 
 
+def _may_open(r: Request, head_repo: Row) -> None:
+    """Let members, collaborators and writers of the head pass. :raises ApiError: 403."""
+    owner = r.repo["owner_id"]
+    named = r.db.one("select 1 from collaborator where repo_id = ? and user_id = ?", r.repo["id"], r.user_id)
+    if r.site_admin or owner == r.user_id or named or permissions.is_org_member(r.db, owner, r.user_id):
+        return
+    if permissions.access(r.db, head_repo, r.doer).of(permissions.CODE) < permissions.WRITE:
+        raise ApiError(403, "user must be a collaborator")
+
+
 def _reviewers(r: Request, form: dict[str, Any]) -> list[Row]:
     found = []
     for name in form.get("reviewers") or []:
@@ -136,9 +146,10 @@ def must_branch(r: Request, name: str) -> str:
 
 @route("POST", PATH, scope="repository", token=True, need="see:repo.pulls", archived=True)
 def create(r: Request) -> Response:
-    """Open a pull. Anybody who may read may, also between branches of the repository."""
+    """Open a pull. Who has a part in the repository may, a reader too, also between its own branches."""
     form = r.read(CREATE)
     head_repo, head, base, sha = _branches(r, form)
+    _may_open(r, head_repo)
     reviewers = _reviewers(r, form)
     checked = _preview(r, head_repo, sha, base)
     with r.db.write() as db:
@@ -202,9 +213,10 @@ def get(r: Request) -> Response:
 
 @route("GET", PATH + "/{base}/{head*}", scope="repository", need="see:repo.pulls")
 def get_pair(r: Request) -> Response:
-    """Show an open pull for a pair of branches; one of them, when there are several."""
+    """Show the first pull for a pair of branches, also when it is closed and another one is open."""
     head_repo, head = _head(r, r.params["head"])
-    row = open_pair(r, head_repo["id"], head, r.params["base"])
+    sql = "select * from pull where head_repo_id = ? and head = ? and repo_id = ? and base = ? order by id"
+    row = r.db.one(sql, head_repo["id"], head, r.repo["id"], r.params["base"])
     if row is None:
         raise not_found()
     return Response(200, pull(r, row))

@@ -167,11 +167,7 @@ def dispatch(r: Request) -> Response:
     if isinstance(found, list):
         if not found:
             return Response(404, b"404 page not found\n", content_type="text/plain; charset=utf-8")
-        allow = (
-            "DELETE"
-            if r.method == "OPTIONS" and "DELETE" in found
-            else sorted(found, key=lambda m: m != "GET")[0]
-        )
+        allow = ", ".join(sorted(set(found)))
         return Response(405, headers={"Allow": allow})
     rule, r.params = found
     auth.identify(r)

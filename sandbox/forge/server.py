@@ -142,7 +142,8 @@ class Handler(BaseHTTPRequestHandler):
             )
         self.send_response(found.status)
         for name, value in found.headers.items():
-            self.send_header(name, value)
+            for part in value.split(", ") if name == "Allow" else [value]:  # one header per method
+                self.send_header(name, part)
         if data:
             self.send_header("Content-Type", found.content_type)
         if found.status != 204:

@@ -66,11 +66,20 @@ def create(r: Request) -> Response:
     return Response(201, view(r, row, r.repo))
 
 
+SORTS = {
+    "recentupdate": "created desc, id asc",
+    "leastupdate": "created asc, id asc",
+    "leastindex": "id asc",
+    "highestindex": "id desc",
+}
+
+
 def _list(r: Request, name: str) -> Response:
     sha = r.git.commit_sha(name)
     if sha is None:
         raise not_found(f"object does not exist [id: {name}, rel_path: ]")
-    rows = r.db.all("select * from status where repo_id = ? and sha = ? order by id", r.repo["id"], sha)
+    order = SORTS.get(r.arg("sort"), "created asc, id asc")
+    rows = r.db.find("status", ["repo_id = ?", "sha = ?"], [r.repo["id"], sha], order=order)
     if r.arg("state"):
         rows = [row for row in rows if row["state"] == r.arg("state")]
     return listed(r, [view(r, row, r.repo) for row in cut(r, rows)], len(rows), links=True)
@@ -78,7 +87,7 @@ def _list(r: Request, name: str) -> Response:
 
 @route("GET", "/repos/{owner}/{repo}/statuses/{sha*}", scope="repository", need="read:repo.code")
 def list_sha(r: Request) -> Response:
-    """List all statuses of a commit, oldest first."""
+    """List all statuses of a commit, by whole seconds: only an order by index tells the newest of one second."""
     return _list(r, r.params["sha"])
 
 
