@@ -42,8 +42,8 @@ RESERVED = frozenset(
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 CREATE = Form(
     "CreateUserOption",
-    "username:str! email:str! password:str full_name:str login_name:str must_change_password:bool restricted:bool"
-    " source_id:int visibility:str send_notify:bool",
+    "username:str! email:str! password:str full_name:str login_name:str must_change_password:bool"
+    " restricted:bool source_id:int visibility:str send_notify:bool",
 )
 EDIT = Form(
     "EditUserOption",
@@ -122,13 +122,8 @@ def edit(r: Request) -> Response:
     columns: dict[str, Any] = {"login_name": form["login_name"]}
     plain = ("email", "full_name", "visibility", "description", "location", "website")
     columns |= {key: form[key] for key in plain if form.get(key) is not None}
-    flags = {
-        "admin": "admin",
-        "active": "active",
-        "prohibit_login": "prohibit_login",
-        "restricted": "restricted",
-    }
-    flags["must_change_password"] = "must_change"
+    flags = {key: key for key in ("admin", "active", "prohibit_login", "restricted")}
+    flags |= {"must_change_password": "must_change"}
     columns |= {column: int(form[key]) for key, column in flags.items() if form.get(key) is not None}
     if form.get("password"):
         columns["password"] = auth.hash_password(form["password"])

@@ -1,8 +1,10 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Request bodies, read as strictly as a Gitea that is built with its JSON switch: names in their own case, no name
-twice, nothing after the value, UTF-8 only; unknown names are ignored without a word."""
+"""Request bodies, read as strictly as by a Gitea that is built with its JSON switch.
+
+Names in their own case, no name twice, nothing after the value, UTF-8 only. Unknown names are ignored.
+"""
 
 from __future__ import annotations
 
@@ -87,9 +89,8 @@ def _field(name: str, kind: str, value: Any, where: str) -> Any:
         return value
     if kind.startswith("["):
         if not isinstance(value, list):
-            _refuse(
-                f'json: cannot unmarshal JSON {_json_word(value)} into Go []{GO_TYPES[kind[1:-1]]} within "{where}"'
-            )
+            word = f"[]{GO_TYPES[kind[1:-1]]}"
+            _refuse(f'json: cannot unmarshal JSON {_json_word(value)} into Go {word} within "{where}"')
         return [_field(name, kind[1:-1], item, f"{where}/{at}") for at, item in enumerate(value)]
     if not _fits(kind, value):
         word = GO_TYPES.get(kind, "map[string]string")

@@ -130,7 +130,7 @@ def payload(r: Request, repo: Row, commit: Commit, *, files: bool = False) -> di
 
 
 def changes(git: Git, old: str, new: str) -> list[dict[str, Any]]:
-    """Return the changed files between two commits, with their counts; an empty ``old`` means nothing was there."""
+    """Return the changed files between two commits, with counts; an empty ``old`` means nothing was there."""
     start = git.sha(old) if old else None
     start = start or git.text("hash-object", "-t", "tree", "-w", "--stdin", data=b"")
     letters: dict[str, str] = {}

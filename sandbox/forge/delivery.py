@@ -73,7 +73,7 @@ def fake_push(r: Request, repo: Row, sha: str) -> dict[str, Any]:
 
 
 def headers_of(hook: Row, row: Row, signed: bytes) -> dict[str, str]:
-    """Return the headers of a delivery. The signed bytes are the JSON text, also when it is sent as a form."""
+    """Return the headers of a delivery. The signed bytes are the JSON text, also for a form."""
     secret = str(hook["secret"]).encode()
     sha256 = hmac.new(secret, signed, hashlib.sha256).hexdigest() if secret else ""
     sha1 = hmac.new(secret, signed, hashlib.sha1).hexdigest() if secret else ""

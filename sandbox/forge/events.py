@@ -62,7 +62,7 @@ def touch(r: Request, issue: Row) -> None:
 
 
 def fire(r: Request, repo: Row, event_type: str, payload: Callable[[Request], dict[str, Any]]) -> None:
-    """Queue a delivery for each active hook of the repository, or of its organization, that asked for the event."""
+    """Queue a delivery for each active hook of the repository or its organization that asked for it."""
     sql = "select * from hook where active = 1 and (repo_id = ? or org_id = ?) order by id"
     wanted = "pull_request_review" if event_type.startswith("pull_request_review_") else event_type
     if event_type == "pull_request_review_request":
@@ -88,7 +88,7 @@ def fire(r: Request, repo: Row, event_type: str, payload: Callable[[Request], di
 
 
 def fire_issue(r: Request, issue_id: int, action: str, detail: str = "", **more: Any) -> None:
-    """Tell hooks of a change of an issue or a pull. ``detail`` is assign, label, milestone, sync or nothing."""
+    """Tell hooks of a change of an issue or a pull. ``detail`` is assign, label and so on."""
     issue = must(r.db.get("issue", issue_id))
     repo = must(r.db.get("repo", issue["repo_id"]))
     kind = "pull_request" if issue["is_pull"] else "issue" if detail else "issues"

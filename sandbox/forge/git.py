@@ -108,7 +108,10 @@ class Git:
         return [(parts[0], parts[1], parts[2]) for parts in (line.split(" ") for line in lines)]
 
     def update(self, ref: str, new: str, old: str) -> None:
-        """Move a ref from exactly ``old`` (zeros: absent) to ``new`` (zeros: gone). :raises GitError: if it moved."""
+        """Move a ref from exactly ``old`` (zeros: absent) to ``new`` (zeros: gone).
+
+        :raises GitError: if it moved meanwhile.
+        """
         if new == ZERO:
             self.run("update-ref", "-d", ref, old)
         else:
@@ -135,8 +138,8 @@ class Git:
     def pick(self, commit: str, onto: str, who: dict[str, str]) -> str | None:
         """Return a copy of one commit on top of another, or None when it conflicts.
 
-        merge-tree wants a common ancestor that git finds by itself, so both sides get a made-up parent with the
-        commit's old tree.
+        merge-tree wants a common ancestor that git finds by itself, so both sides get a made-up parent with
+        the commit's old tree.
         """
         parent = f"{commit}^"
         old = self.sha(f"{parent}^{{tree}}") or self.text("mktree", data=b"")

@@ -58,22 +58,8 @@ GROUPS = {
     "pull_request": PULL,
     "pull_request_only": ["pull_request"],
 }
-SINGLE = frozenset(
-    [
-        *ISSUE[1:],
-        *PULL[1:],
-        "create",
-        "delete",
-        "fork",
-        "push",
-        "wiki",
-        "repository",
-        "release",
-        "package",
-        "status",
-    ]
-    + ["workflow_run", "workflow_job"]
-)
+OTHER = "create delete fork push wiki repository release package status workflow_run workflow_job"
+SINGLE = frozenset([*ISSUE[1:], *PULL[1:], *OTHER.split()])
 PATH = "/repos/{owner}/{repo}/hooks"
 ORG = "/orgs/{org}/hooks"
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes of an issue. One part is written after another: an error half way leaves the earlier ones changed."""
+"""Changes of an issue. One part is written after another: an error leaves the earlier ones changed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def end_of_day(when: int) -> int:
 
 
 def change_text(r: Request, row: Row, form: dict[str, Any]) -> None:
-    """Write title and body as one; the version guards both, and only a body raises it. :raises ApiError: 409."""
+    """Write title and body as one; the version guards both, only a body raises it. :raises ApiError: 409."""
     with r.db.write() as db:
         now = must(db.get("issue", row["id"]))
         version = form.get("content_version")

@@ -67,7 +67,10 @@ def label(r: Request, row: Row) -> dict[str, Any]:
 
 def labels_of(r: Request, issue_id: int) -> list[Row]:
     """Return the labels that are set, by name."""
-    sql = "select l.* from label l join issue_label i on i.label_id = l.id where i.issue_id = ? order by l.name, l.id"
+    sql = (
+        "select l.* from label l join issue_label i on i.label_id = l.id where i.issue_id = ?"
+        " order by l.name, l.id"
+    )
     return r.db.all(sql, issue_id)
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 CREATE = Form(
     "CreateIssueOption",
-    "title:str! body:str assignee:str assignees:[str] milestone:int labels:[int] closed:bool due_date:time ref:str",
+    "title:str! body:str assignee:str assignees:[str] milestone:int labels:[int] closed:bool due_date:time"
+    " ref:str",
 )
 INDEX_LAG = 2  # seconds until the keyword index knows a new issue
 
@@ -57,7 +58,7 @@ def names_of(form: dict[str, Any]) -> list[str]:
 
 
 def store(r: Request, form: dict[str, Any], *, pull: bool = False) -> tuple[Row, bool]:
-    """Write a new issue (or the issue half of a pull) with its extras; return it, and whether the doer writes."""
+    """Write a new issue (or the issue half of a pull) with its extras; return it, and if the doer writes."""
     unit = permissions.PULLS if pull else permissions.ISSUES
     writer = r.access.of(unit) >= permissions.WRITE
     assignees = people(r, names_of(form)) if writer else []
@@ -117,7 +118,7 @@ def announce(r: Request, row: Row) -> None:
     "POST", "/repos/{owner}/{repo}/issues", scope="issue", token=True, need="see:repo.issues", archived=True
 )
 def create(r: Request) -> Response:
-    """Open an issue. Who may not write gets 201 all the same, with labels, assignees, milestone and date dropped."""
+    """Open an issue. Who may not write gets 201 all the same, with all but title and body dropped."""
     form = r.read(CREATE)
     with r.db.write() as db:
         row, _writer = store(r, form)
@@ -250,7 +251,7 @@ def _page(r: Request, wanted: Filter, *, clamp: bool) -> Response:
 
 @route("GET", "/repos/issues/search", scope="issue")
 def search(r: Request) -> Response:
-    """Search over repositories. The size of a page is not clamped, labels are any-of, unknown ones are dropped."""
+    """Search over repositories: page size not clamped, labels any-of, unknown ones dropped."""
     repos = r.db.all("select * from repo")
     if r.arg("owner"):
         owner = auth.by_name(r.db, r.arg("owner"))

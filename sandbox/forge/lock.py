@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def take(state: Path, patience: float = 15.0) -> int:
-    """Return the descriptor that holds the lock. :raises SystemExit: when another forge runs on this state."""
+    """Return the descriptor that holds the lock. :raises SystemExit: when another forge has it."""
     handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     end = time.monotonic() + patience
     while True:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .store import Row
     from .web import Request
 
-FIELDS = "description:str email:str full_name:str location:str website:str visibility:str repo_admin_change_team_access:bool"
+FIELDS = (
+    "description:str email:str full_name:str location:str website:str visibility:str"
+    " repo_admin_change_team_access:bool"
+)
 CREATE = Form("CreateOrgOption", f"username:str! {FIELDS}")
 EDIT = Form("EditOrgOption", FIELDS)
 RENAME = Form("RenameOrgOption", "new_name:str!")
@@ -84,7 +87,8 @@ def list_all(r: Request) -> Response:
 def own(r: Request) -> Response:
     """List the organizations of the doer."""
     sql = (
-        "select distinct u.* from user u join team t on t.org_id = u.id join team_member m on m.team_id = t.id"
+        "select distinct u.* from user u join team t on t.org_id = u.id"
+        " join team_member m on m.team_id = t.id"
         " where m.user_id = ? order by u.lower"
     )
     rows = r.db.all(sql, r.user_id)
@@ -162,7 +166,8 @@ def members(r: Request) -> Response:
     """List members."""
     row = find(r, r.params["org"])
     sql = (
-        "select distinct u.* from user u join team_member m on m.user_id = u.id join team t on t.id = m.team_id"
+        "select distinct u.* from user u join team_member m on m.user_id = u.id"
+        " join team t on t.id = m.team_id"
         " where t.org_id = ? order by u.id"
     )
     rows = r.db.all(sql, row["id"])

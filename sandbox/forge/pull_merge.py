@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 FORM = Form(
     "MergePullRequestForm",
     "Do:str do:str MergeTitleField:str merge_title_field:str MergeMessageField:str merge_message_field:str"
-    " MergeCommitID:str merge_commit_id:str head_commit_id:str force_merge:bool merge_when_checks_succeed:bool"
-    " delete_branch_after_merge:bool",
+    " MergeCommitID:str merge_commit_id:str head_commit_id:str force_merge:bool"
+    " merge_when_checks_succeed:bool delete_branch_after_merge:bool",
 )
 STYLES = {
     "merge": "allow_merge_commits",
@@ -101,7 +101,8 @@ def _message(pull: Row, issue: Row, form: dict[str, Any]) -> str:
     if not title and form["style"] == "squash":
         title = f"{issue['title']} (#{pull['number']})"
     elif not title:
-        title = f"Merge pull request '{issue['title']}' (#{pull['number']}) from {pull['head']} into {pull['base']}"
+        way = f"from {pull['head']} into {pull['base']}"
+        title = f"Merge pull request '{issue['title']}' (#{pull['number']}) {way}"
     return f"{title}\n\n{form['message']}".rstrip("\n") + "\n"
 
 
@@ -111,9 +112,9 @@ def _conflict(style: str) -> ApiError:
     return error
 
 
-def _result(git: Git, form: dict[str, Any], base: str, head: str, message: str, who: Signature) -> str:
-    """Return the commit that the base shall move to."""
-    style = form["style"]
+def _result(git: Git, style: str, sides: tuple[str, str], message: str, who: Signature) -> str:
+    """Return the commit that the base shall move to; ``sides`` are base and head."""
+    base, head = sides
     if style == "fast-forward-only":
         if not git.is_ancestor(base, head):
             text = "exit status 128 - fatal: Not possible to fast-forward, aborting."
@@ -144,7 +145,7 @@ def _merge(r: Request, pull: Row, repo: Row, form: dict[str, Any]) -> None:
     if base is None:
         raise internal("base branch does not exist")
     who = Signature.of(r.user["name"], r.user["email"], r.forge.now())
-    made = _result(git, form, base, head, _message(pull, issue, form), who)
+    made = _result(git, form["style"], (base, head), _message(pull, issue, form), who)
     intent = {"from": base, "to": made, "head": head, "user": r.user_id, "style": form["style"]}
     r.db.update("pull", pull["id"], intent=json.dumps(intent))
     try:

@@ -31,24 +31,26 @@ def opinions(db: Store, pull_id: int) -> dict[int, Row]:
 
 def unmet(db: Store, rule: Rule, pull: Row, head: str) -> str:
     """Return the first demand of a rule that is not met, or nothing."""
-    if not rules.checks_pass(rule, rules.latest(db, pull["repo_id"], head)):
-        return "Not all required status checks successful"
     views = list(opinions(db, pull["id"]).values())
     good = [row for row in views if row["state"] == "APPROVED"]
     if rule.flag("ignore_stale_approvals"):
         good = [row for row in good if not row["stale"]]
-    if len(good) < int(rule.data.get("required_approvals") or 0):
-        return "Does not have enough approvals"
-    if rule.flag("block_on_rejected_reviews") and any(row["state"] == "REQUEST_CHANGES" for row in views):
-        return "There are requested changes"
-    sql = "select 1 from review where pull_id = ? and state = 'REQUEST_REVIEW' and official = 1 and dismissed = 0"
-    if rule.flag("block_on_official_review_requests") and db.one(sql, pull["id"]):
-        return "There are official review requests"
-    if rule.flag("block_on_outdated_branch") and pull["behind"]:
-        return "The head branch is behind the base branch"
-    if rule.protected(json.loads(pull["files"])):
-        return "Changed protected files"
-    return ""
+    rejected = any(row["state"] == "REQUEST_CHANGES" for row in views)
+    sql = "select 1 from review where pull_id = ? and state = 'REQUEST_REVIEW' and official and not dismissed"
+    asked = db.one(sql, pull["id"]) is not None
+    checks = rules.checks_pass(rule, rules.latest(db, pull["repo_id"], head))
+    table = (
+        (not checks, "Not all required status checks successful"),
+        (len(good) < int(rule.data.get("required_approvals") or 0), "Does not have enough approvals"),
+        (rule.flag("block_on_rejected_reviews") and rejected, "There are requested changes"),
+        (rule.flag("block_on_official_review_requests") and asked, "There are official review requests"),
+        (
+            rule.flag("block_on_outdated_branch") and pull["behind"],
+            "The head branch is behind the base branch",
+        ),
+        (rule.protected(json.loads(pull["files"])), "Changed protected files"),
+    )
+    return next((text for broken, text in table if broken), "")
 
 
 def may_merge(db: Store, pull: Row, user: Row) -> bool:

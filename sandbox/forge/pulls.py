@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 CREATE = Form(
     "CreatePullRequestOption",
-    "head:str! base:str! title:str! body:str assignee:str assignees:[str] milestone:int labels:[int] due_date:time"
-    " reviewers:[str] team_reviewers:[str] allow_maintainer_edit:bool",
+    "head:str! base:str! title:str! body:str assignee:str assignees:[str] milestone:int labels:[int]"
+    " due_date:time reviewers:[str] team_reviewers:[str] allow_maintainer_edit:bool",
 )
 EDIT = Form(
     "EditPullRequestOption",
-    "title:str body:str base:str assignee:str assignees:[str] milestone:int labels:[int] state:str due_date:time"
-    " unset_due_date:bool allow_maintainer_edit:bool content_version:smallint",
+    "title:str body:str base:str assignee:str assignees:[str] milestone:int labels:[int] state:str"
+    " due_date:time unset_due_date:bool allow_maintainer_edit:bool content_version:smallint",
 )
 PATH = "/repos/{owner}/{repo}/pulls"
 SORTS = {

@@ -58,8 +58,8 @@ def _move_heads(r: Request, repo_id: int, branch: str, old: str, new: str) -> No
             db.run("update review set stale = 1 where pull_id = ? and commit_id <> ?", pull["id"], new)
             rule = rules.rule_for(db, pull["repo_id"], pull["base"])
             if rule is not None and rule.flag("dismiss_stale_approvals"):
-                sql = "update review set dismissed = 1 where pull_id = ? and state = 'APPROVED' and commit_id <> ?"
-                db.run(sql, pull["id"], new)
+                sql = "update review set dismissed = 1 where state = 'APPROVED' and pull_id = ? and stale = 1"
+                db.run(sql, pull["id"])
             events.touch(r, issue)
             db.update("pull", pull["id"], head_sha=new)
             pull_check.restart(r.forge, pull["id"])

@@ -40,31 +40,38 @@ def _changed(git: Git, old: str, new: str, env: dict[str, str]) -> list[str]:
     return sorted({name.decode("utf-8", "replace").strip("\n") for name in raw.split(b"\0")} - {""})
 
 
-def refusal(
-    db: Store, repo: Row, user: Row, git: Git, change: tuple[str, str, str], env: dict[str, str]
-) -> str:
-    """Return why one ref may not move so, or nothing."""
-    old, new, ref = change
-    if not ref.startswith(HEADS):
-        return ""
-    branch = ref.removeprefix(HEADS)
-    if new == ZERO and branch == repo["default_branch"]:
-        return f"branch {branch} is the default branch and cannot be deleted"
-    rule = rules.rule_for(db, repo["id"], branch)
-    if rule is None:
-        return ""
-    if new == ZERO:
-        return f"branch {branch} is protected from deletion"
-    if old != ZERO and git.run("merge-base", "--is-ancestor", old, new, env=env, ok=(0, 1)).returncode:
-        if not rule.may_force(db, user):
+class Push:
+    """A push that is being received; ``env`` lets git see the objects that are not taken yet."""
+
+    def __init__(self, db: Store, repo: Row, user: Row, git: Git, env: dict[str, str]) -> None:
+        self.db, self.repo, self.user, self.git, self.env = db, repo, user, git, env
+
+    def refusal(self, old: str, new: str, ref: str) -> str:
+        """Return why one ref may not move so, or nothing. Only branches have rules."""
+        if not ref.startswith(HEADS):
+            return ""
+        branch = ref.removeprefix(HEADS)
+        rule = rules.rule_for(self.db, self.repo["id"], branch)
+        if new == ZERO and branch == self.repo["default_branch"]:
+            return f"branch {branch} is the default branch and cannot be deleted"
+        return "" if rule is None else self._ruled(rule, branch, old, new)
+
+    def _rewrites(self, old: str, new: str) -> bool:
+        argv = ["merge-base", "--is-ancestor", old, new]
+        return old != ZERO and self.git.run(*argv, env=self.env, ok=(0, 1)).returncode != 0
+
+    def _ruled(self, rule: rules.Rule, branch: str, old: str, new: str) -> str:
+        if new == ZERO:
+            return f"branch {branch} is protected from deletion"
+        if self._rewrites(old, new) and not rule.may_force(self.db, self.user):
             return f"branch {branch} is protected from force push"
-    paths = _changed(git, old, new, env)
-    locked = rule.protected(paths)
-    if locked:
-        return f"branch {branch} is protected from changing file {locked[0]}"
-    if not rule.may_push(db, user) and not rule.only_free(paths):
-        return f"Not allowed to push to protected branch {branch}"
-    return ""
+        paths = _changed(self.git, old, new, self.env)
+        locked = rule.protected(paths)
+        if locked:
+            return f"branch {branch} is protected from changing file {locked[0]}"
+        if not rule.may_push(self.db, self.user) and not rule.only_free(paths):
+            return f"Not allowed to push to protected branch {branch}"
+        return ""
 
 
 def _lines() -> list[tuple[str, str, str]]:
@@ -84,7 +91,8 @@ def pre() -> int:
     if user is None or permissions.access(db, repo, user).of(permissions.CODE) < permissions.WRITE:
         reason = "User permission denied for writing."
     else:
-        reasons = (refusal(db, repo, user, git, change, env) for change in _lines())
+        push = Push(db, repo, user, git, env)
+        reasons = (push.refusal(*change) for change in _lines())
         reason = next((text for text in reasons if text), "")
     if reason:
         print(f"\nerror:\nerror: {reason}\nerror:", file=sys.stderr)
@@ -104,9 +112,10 @@ def post() -> int:
 
 
 def install(hooks: Path) -> None:
-    """Write the hooks that every repository uses. Only the program's place and interpreter come from outside."""
+    """Write the hooks that every repository uses; where the program is comes by environment."""
     hooks.mkdir(parents=True, exist_ok=True)
-    python = 'exec "$FORGE_PYTHON" -S -B -c "import sys; sys.path.insert(0, sys.argv[1]); from forge import receive;'
+    python = 'exec "$FORGE_PYTHON" -S -B -c "import sys; sys.path.insert(0, sys.argv[1]);'
+    python += " from forge import receive;"
     texts = {
         "pre-receive": f'#!/bin/sh\n{python} sys.exit(receive.pre())" "$FORGE_PACKAGE"\n',
         "post-receive": f'#!/bin/sh\n{python} sys.exit(receive.post())" "$FORGE_PACKAGE"\n',

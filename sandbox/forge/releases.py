@@ -188,8 +188,8 @@ def _find(r: Request) -> Row:
 @route("GET", PATH + "/latest", scope="repository", need="read:repo.releases")
 def latest(r: Request) -> Response:
     """Show the newest full release."""
-    sql = "select * from release where repo_id = ? and draft = 0 and prerelease = 0 order by created desc, id desc"
-    row = r.db.one(sql, r.repo["id"])
+    where = ["repo_id = ?", "draft = 0", "prerelease = 0"]
+    row = next(iter(r.db.find("release", where, [r.repo["id"]], order="created desc, id desc", limit=1)), None)
     if row is None:
         raise not_found()
     return Response(200, view(r, row))

@@ -36,7 +36,8 @@ _SWITCHES = " ".join(
 )
 EDIT = Form(
     "EditRepoOption",
-    f"name:str description:str website:str private:bool template:bool archived:bool default_branch:str {_SWITCHES}",
+    f"name:str description:str website:str private:bool template:bool archived:bool default_branch:str"
+    f" {_SWITCHES}",
 )
 TOPICS = Form("RepoTopicOptions", "topics:[str]")
 FORK = Form("CreateForkOption", "organization:str name:str")

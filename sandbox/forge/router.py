@@ -109,7 +109,10 @@ def find_repo(r: Request, owner: str, name: str) -> None:
         raise redirect(307, _renamed(r, 1, str(moved["name"])))
     repo = r.db.one("select * from repo where owner_id = ? and lower = ?", user["id"], name.lower())
     if repo is None:
-        sql = "select r.* from repo_redirect d join repo r on r.id = d.repo_id where d.owner_id = ? and d.lower = ?"
+        sql = (
+            "select r.* from repo_redirect d join repo r on r.id = d.repo_id"
+            " where d.owner_id = ? and d.lower = ?"
+        )
         moved = r.db.one(sql, user["id"], name.lower())
         if moved is None:
             raise not_found()

@@ -113,8 +113,8 @@ class Rule:
             return True
         wanted = self.names(teams)
         sql = (
-            "select t.name from team t join team_member m on m.team_id = t.id join repo r on r.owner_id = t.org_id"
-            " where r.id = ? and m.user_id = ?"
+            "select t.name from team t join team_member m on m.team_id = t.id"
+            " join repo r on r.owner_id = t.org_id where r.id = ? and m.user_id = ?"
         )
         return bool(wanted) and any(row["name"] in wanted for row in db.all(sql, self.repo_id, user["id"]))
 
@@ -174,8 +174,8 @@ def rule_for(db: Store, repo_id: int, branch: str) -> Rule | None:
 def latest(db: Store, repo_id: int, sha: str) -> list[Row]:
     """Return the last status of each context, newest first."""
     sql = (
-        "select * from status where id in (select max(id) from status where repo_id = ? and sha = ? group by context)"
-        " order by id desc"
+        "select * from status where id in"
+        " (select max(id) from status where repo_id = ? and sha = ? group by context) order by id desc"
     )
     return db.all(sql, repo_id, sha)
 
@@ -189,7 +189,7 @@ def combine(states: Iterable[str]) -> str:
 
 
 def checks_pass(rule: Rule, statuses: list[Row]) -> bool:
-    """Say whether the required checks are green: each pattern needs a context, and all that it matches count."""
+    """Say whether the required checks are green: each pattern needs a context, all that it matches count."""
     if not rule.flag("enable_status_check"):
         return True
     wanted = rule.names("status_check_contexts")

@@ -124,7 +124,8 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("/api/") or "text/html" not in (self.headers.get("Accept") or ""):
             self._send(Response(404, b"Not found.\n", content_type="text/plain;charset=utf-8"))
             return
-        page = '<!DOCTYPE html>\n<html lang="en-US">\n<head>\n\t<title>Page Not Found</title>\n</head>\n</html>\n'
+        page = '<!DOCTYPE html>\n<html lang="en-US">\n<head>\n\t<title>Page Not Found</title>\n</head>\n'
+        page += "</html>\n"
         self._send(Response(404, page.encode(), content_type="text/html; charset=utf-8"))
 
     def _drain(self) -> None:

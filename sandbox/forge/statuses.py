@@ -87,7 +87,7 @@ def _list(r: Request, name: str) -> Response:
 
 @route("GET", "/repos/{owner}/{repo}/statuses/{sha*}", scope="repository", need="read:repo.code")
 def list_sha(r: Request) -> Response:
-    """List all statuses of a commit, by whole seconds: only an order by index tells the newest of one second."""
+    """List all statuses of a commit by whole seconds: only an order by index tells the newest."""
     return _list(r, r.params["sha"])
 
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from .store import Row
     from .web import Request
 
-FIELDS = "description:str permission:str units:[str] units_map:map includes_all_repositories:bool can_create_org_repo:bool"
+FIELDS = (
+    "description:str permission:str units:[str] units_map:map includes_all_repositories:bool"
+    " can_create_org_repo:bool"
+)
 CREATE = Form("CreateTeamOption", f"name:str! {FIELDS}")
 EDIT = Form("EditTeamOption", f"name:str {FIELDS}")
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How accounts, organizations, repositories and teams look from outside. Field for field as Gitea 1.26 shows them."""
+"""How accounts, organizations, repositories and teams look, field for field as Gitea 1.26 shows them."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def team(r: Request, row: Row, *, with_org: bool = True) -> dict[str, Any]:
     units: dict[str, str] = json.loads(row["units"])
     if row["permission"] in {"owner", "admin"}:
         units = dict.fromkeys(permissions.UNITS, row["permission"])
-    found = {
+    return {
         "id": row["id"],
         "name": row["name"],
         "description": row["description"],
@@ -139,7 +139,6 @@ def team(r: Request, row: Row, *, with_org: bool = True) -> dict[str, Any]:
         "units_map": units,
         "can_create_org_repo": bool(row["create_repo"]),
     }
-    return found
 
 
 def branch_count(r: Request, repo_id: int) -> int:

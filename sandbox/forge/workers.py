@@ -86,7 +86,7 @@ IDLE = 5.0  # seconds after which a worker looks without being called
 
 
 def _scheduled(forge: Forge) -> None:
-    """Merge what was scheduled and is allowed now; a failure leaves the plan and says nothing, as measured."""
+    """Merge what was scheduled and is allowed now; a failure leaves the plan and says nothing."""
     sql = "select * from pull where schedule <> '' and merged = 0 and state = 'mergeable'"
     for pull in forge.store.all(sql):
         plan = json.loads(pull["schedule"])
