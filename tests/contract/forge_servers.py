@@ -255,3 +255,5 @@ def stop(server: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+    if server.stdout:
+        server.stdout.close()
