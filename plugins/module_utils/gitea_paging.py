@@ -196,9 +196,10 @@ def _counted(filtered: bool, size: int, still: bool, max_pages: int) -> Reading:
         if number > highest:
             repeated, grown = repeated + again, grown + max(change, 0)
             barren = barren + 1 if page.rows and again == len(page.rows) else 0
-        if barren and repeated > grown and (page.total is None or barren == _BARREN):
+        stuck = barren > 0 and repeated > grown
+        if stuck and (page.total is None or barren == _BARREN):
             # Nothing new, and more than new rows at the front can have moved down.
-            return _all_there(rows, page, number)
+            break
         highest = max(highest, number)
         first = page.total if first is None else first
         before = page.total
@@ -211,15 +212,12 @@ def _counted(filtered: bool, size: int, still: bool, max_pages: int) -> Reading:
             number += 1
     else:
         raise PagingError(f"more than {max_pages} pages; ask for less")
-    if not filtered and first is not None and before is not None and before > first:
+    if filtered or before is None or first is None:
+        return rows
+    if before > first or stuck:
         yield from _front(rows)
-    return rows
-
-
-def _all_there(rows: Rows, page: Page, number: int) -> Rows:
-    """The rows, where a server that ignores the page number has given all of them at once."""
-    if page.total is not None and len(rows.by_id) < page.total:
-        raise PagingError(f"page {number} brings nothing new: the server ignores the page number")
+    if stuck and len(rows.by_id) < before:
+        raise PagingError("a page brings nothing new, but there is more: the server ignores the page number")
     return rows
 
 
