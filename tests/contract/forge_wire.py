@@ -38,7 +38,7 @@ class Answer:
         """Return what the forge says of a refusal, or nothing."""
         if "json" not in self.headers.get("content-type", ""):
             return self.raw.decode("utf-8", "replace")
-        return str((self.json or {}).get("message") or "")
+        return str(self.json.get("message") or "") if isinstance(self.json, dict) else ""
 
     def __str__(self) -> str:
         """Return a short form for a failed assertion."""
