@@ -33,8 +33,11 @@ def good_name(name: str) -> bool:
 def moved(r: Request, repo_id: int, ref: str, old: str, new: str, *, source: str = "api") -> None:
     """Write down that the forge itself moved a ref; the worker does the rest a moment later."""
     columns = {"repo_id": repo_id, "user_id": r.user_id, "ref": ref, "old": old, "new": new}
+    repo = r.db.get("repo", repo_id)
+    if old == ZERO and repo is not None:
+        columns["base"] = r.forge.git(repo_id).branch(repo["default_branch"]) or ""
     r.db.insert("push_event", **columns, source=source, created=time.time())
-    r.forge.pushes.set()
+    r.forge.store.ring(r.forge.pushes)
 
 
 def view(r: Request, name: str, sha: str) -> dict[str, Any]:

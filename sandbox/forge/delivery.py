@@ -26,22 +26,16 @@ if TYPE_CHECKING:
 TIMEOUT = 5.0
 
 
-def push_body(r: Request, repo: Row, ref: str, old: str, new: str) -> dict[str, Any]:
-    """Return the payload of a push, without repository and sender."""
+def push_body(r: Request, repo: Row, row: Row) -> dict[str, Any]:
+    """Return the payload of a push, without repository and sender. ``row`` is a push_event."""
+    ref, old, new = str(row["ref"]), str(row["old"]), str(row["new"])
     git = r.forge.git(repo["id"])
     full = views.full_name(r, repo)
     span = [new] if old == ZERO else [f"{old}..{new}"]
-    branch = repo["default_branch"]
-    hidden = (
-        [f"^refs/heads/{branch}"]
-        if old == ZERO and ref != f"refs/heads/{branch}" and git.branch(branch)
-        else []
-    )
+    hidden = [f"^{row['base']}"] if old == ZERO and row["base"] and row["base"] != new else []
     rows = [] if new == ZERO else commits.log(git, "-30", *span, *hidden)
-    shown = [commits.payload(r, repo, row, files=True) for row in rows]
-    before = (
-        old if old != ZERO else (git.merge_base(branch, new) if new != ZERO and git.branch(branch) else old)
-    )
+    shown = [commits.payload(r, repo, one, files=True) for one in rows]
+    before = git.merge_base(row["base"], new) if old == ZERO and row["base"] and new != ZERO else old
     head = None if new == ZERO else commits.payload(r, repo, commits.one(git, new), files=True)
     return {
         "ref": ref,

@@ -84,7 +84,7 @@ def fire(r: Request, repo: Row, event_type: str, payload: Callable[[Request], di
             "event": COARSE.get(event_type, event_type),
         }
         r.db.insert("delivery", **columns, event_type=event_type, payload=text, created=time.time())
-    r.forge.deliveries.set()
+    r.forge.store.ring(r.forge.deliveries)
 
 
 def fire_issue(r: Request, issue_id: int, action: str, detail: str = "", **more: Any) -> None:

@@ -165,4 +165,4 @@ def serve(handler: Handler, path: str, query: str) -> None:
             handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
         handler.wfile.write(b"0\r\n\r\n")
     if push:
-        handler.forge.pushes.set()
+        handler.forge.store.ring(handler.forge.pushes)

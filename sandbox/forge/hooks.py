@@ -201,7 +201,7 @@ def test(r: Request) -> Response:
         body = fake_push(events.from_root(r), r.repo, sha)
         columns = {"hook_id": row["id"], "uuid": str(uuid.uuid4()), "event": "push", "event_type": "push"}
         r.db.insert("delivery", **columns, payload=json.dumps(body, indent=2), created=r.forge.now())
-        r.forge.deliveries.set()
+        r.forge.store.ring(r.forge.deliveries)
     return Response(204)
 
 

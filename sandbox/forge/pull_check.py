@@ -70,7 +70,7 @@ def look(r: Request, pull: Row) -> Finding:
 def restart(forge: Forge, pull_id: int) -> None:
     """Send a pull back to checking."""
     forge.store.update("pull", pull_id, state="checking", check_after=time.time() + forge.delay)
-    forge.checks.set()
+    forge.store.ring(forge.checks)
 
 
 def restart_base(forge: Forge, repo_id: int, base: str) -> None:

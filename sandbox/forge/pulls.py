@@ -207,7 +207,7 @@ def get(r: Request) -> Response:
         r.params["index"] = number
         return Response(200, text_of(r, find(r)[0], kind), content_type="text/plain; charset=utf-8")
     row, _issue = find(r)
-    r.forge.checks.set()
+    r.forge.store.ring(r.forge.checks)
     return Response(200, pull(r, row))
 
 

@@ -9,6 +9,7 @@ old facts, as it does on a real forge.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -50,8 +51,16 @@ def _close_pulls(r: Request, repo_id: int, branch: str) -> None:
             events.fire_issue(r, issue["id"], "closed")
 
 
+def _knows(r: Request, pull: Row, head: str) -> bool:
+    """Say whether the timeline has this head already: the pull was opened after the push."""
+    sql = "select data from comment where issue_id = ? and kind = 'pull_push' order by id desc limit 1"
+    return json.loads(r.db.value(sql, pull["issue_id"]) or "{}").get("new") == head
+
+
 def _move_heads(r: Request, repo_id: int, branch: str, old: str, new: str) -> None:
     for pull in _open_pulls(r, "head", repo_id, branch):
+        if _knows(r, pull, new):
+            continue
         with r.db.write() as db:
             issue = must(db.get("issue", pull["issue_id"]))
             events.note(r, issue, "pull_push", old=old, new=new)
@@ -90,7 +99,7 @@ def _tell(r: Request, repo: Row, row: Row) -> None:
     if old == ZERO:
         events.fire(r, repo, "create", lambda _plain: base | {"sha": new})
     if kind == "branch":
-        events.fire(r, repo, "push", lambda plain: delivery.push_body(plain, repo, ref, old, new))
+        events.fire(r, repo, "push", lambda plain: delivery.push_body(plain, repo, row))
 
 
 def follow(forge: Forge, row: Row) -> None:

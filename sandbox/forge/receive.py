@@ -104,9 +104,17 @@ def post() -> int:
     moved = [change for change in _lines() if change[2].startswith((HEADS, "refs/tags/"))]
     if moved:
         db, repo, user = _store()
+        git = Git(Path(os.environ["FORGE_STATE"]) / "repositories" / f"{repo['id']}.git")
         with db.write():
             for old, new, ref in moved:
-                columns = {"repo_id": repo["id"], "user_id": 0 if user is None else user["id"], "ref": ref}
+                # What a new branch brings is counted from the default branch as it is now, not as it will be.
+                base = git.branch(repo["default_branch"]) if old == ZERO else ""
+                columns = {
+                    "base": base or "",
+                    "repo_id": repo["id"],
+                    "user_id": 0 if user is None else user["id"],
+                    "ref": ref,
+                }
                 db.insert("push_event", **columns, old=old, new=new, source="git", created=time.time())
     return 0
 

@@ -189,10 +189,10 @@ def _find(r: Request) -> Row:
 def latest(r: Request) -> Response:
     """Show the newest full release."""
     where = ["repo_id = ?", "draft = 0", "prerelease = 0"]
-    row = next(iter(r.db.find("release", where, [r.repo["id"]], order="created desc, id desc", limit=1)), None)
-    if row is None:
+    rows = r.db.find("release", where, [r.repo["id"]], order="created desc, id desc", limit=1)
+    if not rows:
         raise not_found()
-    return Response(200, view(r, row))
+    return Response(200, view(r, rows[0]))
 
 
 @route("GET", PATH + "/tags/{tag*}", scope="repository", need="read:repo.releases")

@@ -99,7 +99,7 @@ def create(r: Request) -> Response:
             db.run(sql, pull["id"], r.user_id)
             found = {"type": f"pull_request_{DETAILS[state]}", "content": body}
             events.fire_issue(r, issue["id"], "reviewed", DETAILS[state], review=found)
-    r.forge.checks.set()
+    r.forge.store.ring(r.forge.checks)
     return Response(200, view(r, must(r.db.get("review", key)), pull))
 
 

@@ -118,7 +118,8 @@ create table if not exists delivery (
 create index if not exists delivery_state on delivery (state, id);
 create table if not exists push_event (
   id integer primary key autoincrement, repo_id integer not null, user_id integer not null, ref text not null,
-  old text not null, new text not null, source text not null, created real not null);
+  old text not null, new text not null, source text not null, base text not null default '',
+  created real not null);
 create table if not exists deploy_key (
   id integer primary key autoincrement, repo_id integer not null, title text not null, content text not null,
   fingerprint text not null, read_only integer not null, created integer not null);

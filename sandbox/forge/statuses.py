@@ -62,7 +62,7 @@ def create(r: Request) -> Response:
             return {"commit": commit, "id": row["position"], **body, **times}
 
         events.fire(r, r.repo, "status", payload)
-    r.forge.checks.set()
+    r.forge.store.ring(r.forge.checks)
     return Response(201, view(r, row, r.repo))
 
 

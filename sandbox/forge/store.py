@@ -63,8 +63,23 @@ class Store:
                 yield self
             except BaseException:
                 connection.execute("rollback")
+                self._local.bells = []
                 raise
             connection.execute("commit")
+        for bell in self._bells():
+            bell.set()
+        self._local.bells = []
+
+    def _bells(self) -> list[threading.Event]:
+        found: list[threading.Event] = getattr(self._local, "bells", [])
+        return found
+
+    def ring(self, bell: threading.Event) -> None:
+        """Wake a worker, once what this thread is writing can be read."""
+        if self._connection().in_transaction:
+            self._local.bells = [*self._bells(), bell]
+        else:
+            bell.set()
 
     def one(self, sql: str, *args: Any) -> Row | None:
         """Return the first row, or None."""
