@@ -54,7 +54,7 @@ def _close_pulls(r: Request, repo_id: int, branch: str) -> None:
 def _knows(r: Request, pull: Row, head: str) -> bool:
     """Say whether the timeline has this head already: the pull was opened after the push."""
     sql = "select data from comment where issue_id = ? and kind = 'pull_push' order by id desc limit 1"
-    return json.loads(r.db.value(sql, pull["issue_id"]) or "{}").get("new") == head
+    return bool(json.loads(r.db.value(sql, pull["issue_id"]) or "{}").get("new") == head)
 
 
 def _move_heads(r: Request, repo_id: int, branch: str, old: str, new: str) -> None:
