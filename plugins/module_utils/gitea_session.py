@@ -83,15 +83,15 @@ class Session:
         """
         way = LISTS[lists]
         paged = {**query, "limit": PAGE} if way is not Way.UNPAGED else dict(query)
-        began: float | None = None
-        reading = read_pages(way, self._page_size() if way is Way.FILTERED else 0, still=still)
+        page, began = self._page(with_query(path, paged), beside)
+        reading = read_pages(way, self._size_of(way, page), still=still)
         try:
-            number = next(reading)
+            next(reading)
             while True:
-                at = {**paged, "page": number} if way is not Way.UNPAGED and number > 1 else paged
-                page, clock = self._page(with_query(path, at), beside)
-                began = clock if began is None else began
                 number = reading.send(page)
+                page, _clock = self._page(
+                    with_query(path, {**paged, "page": number if number > 1 else None}), beside
+                )
         except StopIteration as done:
             return done.value, began
         except MovingError:
@@ -197,8 +197,10 @@ class Session:
             self._settings = self.read(ServerSettings, "/settings/api")
         return self._settings
 
-    def _page_size(self) -> int:
-        """The rows of a page where they cannot be counted, because some are not shown."""
+    def _size_of(self, way: Way, page: Page) -> int:
+        """The rows of a page, where some are not shown and no Link tells the last page."""
+        if way is not Way.FILTERED or page.linked or page.total is None or len(page.rows) >= page.total:
+            return 0
         return min(PAGE, self.server_settings().max_response_items or PAGE)
 
     def _get(self, path: str, beside: str) -> Reply:
