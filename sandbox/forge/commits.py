@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import urllib.parse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -216,6 +217,42 @@ def refs_below(r: Request) -> Response:
     if not rows:
         raise not_found()
     return Response(200, [_ref(r, row) for row in rows])
+
+
+@route("GET", "/repos/{owner}/{repo}/git/trees/{sha}", scope="repository", need="read:repo.code")
+def tree(r: Request) -> Response:
+    """Show a tree, page by page: per_page rows, 1000 unless said otherwise."""
+    sha = r.git.sha(f"{r.params['sha']}^{{tree}}")
+    if sha is None:
+        raise not_found()
+    deep = ["-r", "-t"] if r.arg("recursive") in {"1", "true"} else []
+    lines = [
+        line for line in r.git.text("ls-tree", "-l", "-z", "--full-tree", *deep, sha).split("\0") if line
+    ]
+    base = f"{r.api}/repos/{views.full_name(r, r.repo)}/git"
+    page = max(int(r.arg("page") or 1), 1) if (r.arg("page") or "1").isdigit() else 1
+    size = int(r.arg("per_page")) if r.arg("per_page").isdigit() and int(r.arg("per_page")) > 0 else 1000
+    rows = []
+    for line in lines[(page - 1) * size : page * size]:
+        meta, path = line.split("\t", 1)
+        mode, kind, key, many = meta.split()
+        length = int(many) if many.isdigit() else 0
+        url = f"{base}/{kind}s/{key}"
+        rows.append({"path": path, "mode": mode, "type": kind, "size": length, "sha": key, "url": url})
+    body = {"sha": sha, "url": f"{base}/trees/{sha}", "tree": rows, "page": page, "total_count": len(lines)}
+    return Response(200, body | {"truncated": page * size < len(lines)}, {"X-Total-Count": str(len(lines))})
+
+
+@route("GET", "/repos/{owner}/{repo}/git/blobs/{sha}", scope="repository", need="read:repo.code")
+def blob(r: Request) -> Response:
+    """Show a blob."""
+    sha = r.git.sha(f"{r.params['sha']}^{{blob}}")
+    if sha is None:
+        raise not_found()
+    data = r.git.run("cat-file", "blob", sha).stdout
+    url = f"{r.api}/repos/{views.full_name(r, r.repo)}/git/blobs/{sha}"
+    text = base64.b64encode(data).decode()
+    return Response(200, {"content": text, "encoding": "base64", "url": url, "sha": sha, "size": len(data)})
 
 
 @route("GET", "/repos/{owner}/{repo}/compare/{span*}", scope="repository", need="read:repo.code")

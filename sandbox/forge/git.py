@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ZERO = "0" * 40
+SHA = re.compile(r"[0-9a-f]{40}")
 # Nothing of the machine's own configuration may change what a merge does.
 BASE_ENV = {
     "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -98,8 +100,23 @@ class Git:
         return self.sha(f"{name}^{{commit}}") if name and not name.startswith("-") else None
 
     def branch(self, name: str) -> str | None:
-        """Return the tip of a branch, or None."""
-        return self.sha(f"refs/heads/{name}")
+        """Return the tip of a branch, or None: read from the files, in the order in which git does."""
+        ref = f"refs/heads/{name}"
+        if not name or any(part in {"", ".", ".."} for part in name.split("/")) or "\0" in name:
+            return None
+        try:
+            text = (self.path / ref).read_text(encoding="ascii", errors="replace").strip()
+        except (OSError, ValueError):
+            return self._packed(ref)
+        return text if SHA.fullmatch(text) else self.sha(ref)
+
+    def _packed(self, ref: str) -> str | None:
+        try:
+            text = (self.path / "packed-refs").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        found = [line[:40] for line in text.splitlines() if line[41:] == ref and SHA.fullmatch(line[:40])]
+        return found[0] if found else None
 
     def refs(self, *patterns: str) -> list[tuple[str, str, str]]:
         """Return (name, type, id) of the refs below the patterns, sorted by name."""

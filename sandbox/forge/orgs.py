@@ -95,6 +95,26 @@ def own(r: Request) -> Response:
     return listed(r, [views.org(r, row) for row in cut(r, rows)], len(rows), links=True)
 
 
+@route("GET", "/users/{name}/orgs", scope="organization")
+def of_user(r: Request) -> Response:
+    """List the organizations of an account that the doer may see."""
+    user = auth.by_name(r.db, r.params["name"])
+    if user is None:
+        raise ApiError(404, f"user redirect does not exist [name: {r.params['name']}]")
+    every = r.db.all("select * from user where kind = 'org' order by lower")
+    rows = [row for row in every if permissions.is_org_member(r.db, row["id"], user["id"])]
+    near = r.site_admin or r.user_id == user["id"]
+    shown = [row for row in rows if near or row["visibility"] == "public"]
+    return listed(r, [views.org(r, row) for row in cut(r, shown)], len(shown), links=True)
+
+
+@route("GET", "/admin/orgs", scope="admin", token=True, need="site")
+def list_admin(r: Request) -> Response:
+    """List every organization."""
+    rows = r.db.all("select * from user where kind = 'org' order by lower")
+    return listed(r, [views.org(r, row) for row in cut(r, rows)], len(rows), links=True)
+
+
 @route("GET", "/orgs/{org}", scope="organization")
 def get(r: Request) -> Response:
     """Show an organization."""

@@ -69,6 +69,14 @@ def list_all(r: Request) -> Response:
     return listed(r, [views.team(r, row, with_org=False) for row in cut(r, rows)], len(rows), links=True)
 
 
+@route("GET", "/user/teams", scope="organization", token=True)
+def own(r: Request) -> Response:
+    """List the teams of the doer."""
+    sql = "select t.* from team t join team_member m on m.team_id = t.id where m.user_id = ? order by t.id"
+    rows = r.db.all(sql, r.user_id)
+    return listed(r, [views.team(r, row) for row in cut(r, rows)], len(rows), links=True)
+
+
 @route("GET", "/orgs/{org}/teams/search", scope="organization", token=True)
 def search(r: Request) -> Response:
     """Find teams by a part of the name."""
