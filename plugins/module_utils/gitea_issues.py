@@ -50,20 +50,19 @@ class Issues(Session):
         """
         wanted = frozenset(labels)
         path = repo_path(repo, "issues")
+        # Nothing leaves these while it is read: what is changed later still is changed since then.
         steady: Query = {
             "type": None if kind == "all" else kind,
             "created_by": created_by or None,
+            "since": rfc3339(since) if since else None,
         }
         narrow: Query = {
             "state": state,
             "labels": ",".join(sorted(wanted)) or None,
-            "since": rfc3339(since) if since else None,
             "assigned_by": assigned_to or None,
             "milestones": milestone or None,
         }
-        filtered = (
-            any(value is not None for name, value in narrow.items() if name != "state") or state != "all"
-        )
+        filtered = state != "all" or wanted or assigned_to or milestone
         rows = self.still_rows("issues", path, {**steady, **narrow}) if filtered else None
         if rows is None:
             rows = self.read_rows("issues", path, {**steady, "state": "all"})[0].every()
