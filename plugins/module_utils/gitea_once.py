@@ -99,15 +99,16 @@ def _settle(find: Callable[[], R | None], error: ForgeError, retry: Retry) -> R 
         retry.sleep(wait)
         waited, wait = waited + wait, wait * 2
         found = _look(find, error)
-    if found is None and _still_running(error):
+    if found is None and _may_still_show(error):
         said = f"{error.reason}; it has not shown up within {waited:.0f} s and may still"
         raise UnknownOutcomeError(error.method, error.path, said, error.status) from error
     return found
 
 
-def _still_running(error: ForgeError) -> bool:
+def _may_still_show(error: ForgeError) -> bool:
+    """Whether the forge may be at work still, or has said in a broken answer that it is done."""
     if isinstance(error, LostError):
-        return error.timed_out
+        return error.timed_out or error.status is not None
     return isinstance(error, ServerError) and error.status == _GATEWAY_TIMEOUT
 
 

@@ -76,6 +76,7 @@ CELLS = [
     Cell("HTML 502 after", Fault("html", status=502, effect=True)),
     Cell("HTML 504 before", Fault("html", status=504), UnknownOutcomeError, effects=0),
     Cell("HTML 504 after", Fault("html", status=504, effect=True)),
+    Cell("HTML 200 before", Fault("html", status=200), UnknownOutcomeError, effects=0),
     Cell("HTML 200 after", Fault("html", status=200, effect=True)),
     Cell("stall after", Fault("stall", effect=True, late_s=STALL_S)),
     Cell("stall before", Fault("stall", effect_late=True, late_s=STALL_S)),
