@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from gitea_peer import API, Asked, Memory, Peer
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from timmy.core.gitea_client import GiteaClient
@@ -147,7 +147,7 @@ STEPS = st.tuples(st.sampled_from(["open", "close", "close", "reopen", "delete",
 HISTORIES = st.lists(st.lists(STEPS, max_size=5), max_size=20)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(HISTORIES, st.integers(0, 80), st.integers(6, 12), st.sampled_from([0, 2, 3]))
 def test_whatever_happens_nothing_that_stayed_is_missed(
     history: list[list[tuple[str, int]]], rows: int, page_size: int, closed_every: int
