@@ -95,7 +95,8 @@ class Issues(Session):
         """Open an issue once and return it; its body ends with a hidden marker.
 
         With a `marker` of the caller's own, an issue that already carries it is returned instead, so that a
-        run which was interrupted can be repeated. Labels are ids. An account without write gets the issue
+        run which was interrupted can be repeated; it should be one that others cannot guess, or anybody who
+        may open issues can open it first. Labels are ids. An account without write gets the issue
         without labels, assignees and milestone: look at what is returned.
         """
         sign = marker or new_marker(self.rng)
