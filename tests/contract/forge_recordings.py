@@ -4,8 +4,8 @@
 """Recorded exchanges with a real Gitea 1.26.4: reading them, filling in what they name, comparing answers.
 
 A line of a file in recordings/ is one exchange. Names in braces in a request stand for what a run has made in
-their place: {repo} for a repository's path, {number} for an issue or pull, {bug} for a label's id, {writer} for
-a login.
+their place: {repo} for a repository's path, {number} for an issue or pull, {bug} for a label, {writer} for a
+login.
 "<cut>" in a body means that keys were left out of the recording.
 """
 

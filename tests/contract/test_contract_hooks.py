@@ -48,7 +48,7 @@ EVENTS: list[tuple[list[str] | None, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "wanted"), EVENTS, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("asked", "wanted"), EVENTS, ids=[str(asked) for asked, _wanted in EVENTS])
 def test_a_word_stands_for_several_events(
     world: World, repo: Repo, asked: list[str] | None, wanted: set[str]
 ) -> None:
