@@ -85,19 +85,22 @@ def test_a_list_holds_known_people_who_may_write(
         assert got.json["push_whitelist_usernames"] == [one.format(**names) for one in left]
 
 
-def test_a_push_list_is_only_read_beside_enable_push(world: World, own: Repo) -> None:
+def test_a_push_list_is_only_switched_on_beside_enable_push(world: World, own: Repo) -> None:
     rules, login = f"{own.api}/branch_protections", world.writer.login
-    listed = {"enable_push_whitelist": True, "push_whitelist_usernames": [login]}
-    made = world.admin.must("POST", rules, {"rule_name": "r", **listed})
+    made = world.admin.must(
+        "POST", rules, {"rule_name": "r", "enable_push_whitelist": True, "push_whitelist_usernames": [login]}
+    )
     assert (made["enable_push"], made["enable_push_whitelist"]) == (False, False)
-    full = {"enable_push": True, **listed}
-    assert world.admin.must("PATCH", f"{rules}/r", full)["push_whitelist_usernames"] == [login]
-    for change, left in (
-        ({"push_whitelist_usernames": []}, [login]),
-        ({"enable_push": True, "enable_push_whitelist": True, "push_whitelist_usernames": None}, [login]),
-        ({"enable_push": True, "enable_push_whitelist": True, "push_whitelist_usernames": []}, []),
-    ):
-        assert world.admin.must("PATCH", f"{rules}/r", change)["push_whitelist_usernames"] == left, change
+    steps: list[tuple[dict[str, Any], bool, list[str]]] = [
+        ({"enable_push_whitelist": True}, False, [login]),
+        ({"enable_push": True, "enable_push_whitelist": True}, True, [login]),
+        ({"push_whitelist_usernames": None}, True, [login]),
+        ({"push_whitelist_usernames": []}, True, []),
+        ({"enable_push": False}, False, []),
+    ]
+    for change, switched, names in steps:
+        read = world.admin.must("PATCH", f"{rules}/r", change)
+        assert (read["enable_push_whitelist"], read["push_whitelist_usernames"]) == (switched, names), change
 
 
 def test_a_change_leaves_what_it_does_not_name(world: World, own: Repo) -> None:
