@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from forge_world import Repo, World
 
 MERGED, BLOCKED, CONFLICT = MergeState.MERGED, MergeState.BLOCKED, MergeState.CONFLICT
-MOVED, CHECKING = MergeState.HEAD_MOVED, MergeState.CHECKING
+MOVED, CHECKING, UNKNOWN = MergeState.HEAD_MOVED, MergeState.CHECKING, MergeState.UNKNOWN_RECHECK
 FAST = "fast-forward-only"
 PATIENCE_S, SHORT_S = 60.0, 4.0
 ZEROS = "0" * 40
@@ -117,7 +117,7 @@ STEPS: dict[str, Callable[[Case], Any]] = {
     "draft": lambda case: case.patch(title="WIP: not yet"),
     "draft no more": lambda case: (case.patch(title="WIP: not yet"), case.patch(title="ready")),
     "merged": Case.merge_first,
-    "locked path": lambda case: case.rule(protected_file_patterns=f"{case.head}*"),
+    "locked path": lambda case: case.rule(protected_file_patterns=f"{case.head}.txt"),
     "other path locked": lambda case: case.rule(protected_file_patterns="locked/**"),
     "list of others": lambda case: case.rule(enable_merge_whitelist=True),
     "on the list": lambda case: case.rule(
@@ -158,7 +158,7 @@ ROWS: list[tuple[str, str, str, MergeState, str]] = [
     ("glob required, green", FAST, "writer", MERGED, ""),
     ("closed", FAST, "writer", BLOCKED, "closed"),
     ("closed and open", FAST, "writer", MERGED, ""),
-    ("branch gone", FAST, "writer", BLOCKED, "closed"),
+    ("branch gone", FAST, "writer", UNKNOWN, ""),  # an opaque 500
     ("draft", FAST, "writer", BLOCKED, "work in progress"),
     ("draft", FAST, "admin", BLOCKED, "work in progress"),
     ("draft no more", FAST, "writer", MERGED, ""),
