@@ -11,7 +11,7 @@ BIN := build/env/bin
 PYTHON_ENV := $(BIN)/python
 REACHED := build/$(SANDBOX)/inventory
 
-.PHONY: help env env-dev up down status check lint sanity units pytest test test-full molecule faults bench lock docs clean engine-down
+.PHONY: help env env-dev up down status check lint sanity units pytest contract test test-full molecule faults bench lock docs clean engine-down
 
 help: ## print this list
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ units: env-dev ## run ansible-test units
 
 pytest: env-dev ## run the other tests; ARGS are handed on
 	@$(PYTHON_ENV) -m pytest $(ARGS)
+
+contract: env-dev ## hold a forge to the contract (default: the pocket forge); ARGS are handed on
+	@$(PYTHON_ENV) -m pytest tests/contract $(ARGS)
 
 molecule: env-dev ## give one fleet its whole life, from blank hosts to none
 	@sh scripts/fleet.sh

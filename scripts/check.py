@@ -57,7 +57,7 @@ def typed_paths() -> tuple[str, ...]:
     """Return what mypy reads: plugins under the name by which they are imported, and the rest."""
     # A module is checked by itself: two scripts of one name in two folders are no clash.
     plugins = (f"{COLLECTION}/plugins",)
-    rest = tuple(place for place in ("src", "sandbox/model", "scripts") if any((ROOT / place).rglob("*.py")))
+    rest = tuple(place for place in ("src", "sandbox/model", "sandbox/forge", "scripts") if any((ROOT / place).rglob("*.py")))
     return plugins + rest
 
 
@@ -66,9 +66,11 @@ def table() -> list[Check]:
     python = str(BIN / "python")
     # The folders are those of pyproject.toml; what needs a fleet is run by the Molecule scenario.
     pytest = (python, "-m", "pytest", "-q", "--junitxml", "build/test/pytest.xml")
+    contract = (python, "-m", "pytest", "-q", "tests/contract", "--junitxml", "build/test/contract.xml")
     docs = ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", ".")
     return [
         Check("sanity", ("sh", "scripts/sanity.sh", "sanity"), "ansible-test-sanity-*.xml"),
+        Check("contract", contract, "contract.xml"),
         Check("pytest", pytest, "pytest.xml"),
         Check("ansible-lint", ("ansible-lint", "--offline", "--profile", "production")),
         Check("mypy", ("mypy", "--strict", "--cache-dir", "build/mypy", *typed_paths())),

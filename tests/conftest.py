@@ -7,6 +7,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-for place in (ROOT / "src", ROOT / "build" / "collections", ROOT / "sandbox" / "model"):
+for place in (ROOT / "src", ROOT / "build" / "collections", ROOT / "sandbox" / "model", ROOT / "sandbox"):
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))

@@ -1,0 +1,241 @@
+# Copyright (c) 2026 the timmy-config authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Repositories and what hangs on them: branches, protections, statuses, hooks, keys, releases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from .gitea_admin_types import (
+    BranchProtection,
+    DeployKey,
+    Hook,
+    Permission,
+    Release,
+)
+from .gitea_errors import NotFoundError
+from .gitea_session import Session, first
+from .gitea_types import Branch, Commit, GitRef, Repo, Status, Tag, Team, User
+from .gitea_url import repo_path, segments
+
+T = TypeVar("T")
+
+
+def absent(get: Callable[[], T]) -> Callable[[], T | None]:
+    """Return a reader that says None where there is nothing."""
+
+    def read() -> T | None:
+        try:
+            return get()
+        except NotFoundError:
+            return None
+
+    return read
+
+
+class Repos(Session):
+    """The forge's repositories."""
+
+    def get_repo(self, repo: str) -> Repo:
+        """Return a repository. One that was renamed is found too: compare `full_name`."""
+        return self.read(Repo, repo_path(repo))
+
+    def create_repo(self, owner: str, name: str, *, org: bool = True, **fields: Any) -> Repo:
+        """Create a repository of an organization, or with `org` false of a user, as site admin."""
+        path = segments("orgs", owner, "repos") if org else segments("admin", "users", owner, "repos")
+        find = absent(lambda: self.get_repo(f"{owner}/{name}"))
+        return self.create(Repo, path, {"name": name, **fields}, find, slow=True)
+
+    def update_repo(self, repo: str, **fields: Any) -> Repo:
+        """Change the fields that are given."""
+        return self.write_typed(Repo, "PATCH", repo_path(repo), fields)
+
+    def delete_repo(self, repo: str) -> None:
+        """Delete a repository with everything in it."""
+        self.delete(repo_path(repo))
+
+    def replace_topics(self, repo: str, topics: Sequence[str]) -> None:
+        """Set exactly these topics."""
+        self.write("PUT", repo_path(repo, "topics"), {"topics": list(topics)})
+
+    # --- branches, refs, tags
+
+    def list_branches(self, repo: str) -> list[Branch]:
+        """Return all branches."""
+        return self.read_list(Branch, "branches", repo_path(repo, "branches"))
+
+    def get_branch(self, repo: str, branch: str) -> Branch:
+        """Return a branch, with the contexts that its protection asks for."""
+        return self.read(Branch, repo_path(repo, "branches", branch))
+
+    def create_branch(self, repo: str, branch: str, start: str) -> Branch:
+        """Create a branch at a ref or commit. ConflictError when it exists.
+
+        Who loses a race gets the winner's branch: this is no lock, the fleet's claims are git pushes.
+        """
+        data = {"new_branch_name": branch, "old_ref_name": start}
+        find = absent(lambda: self.get_branch(repo, branch))
+        return self.create(Branch, repo_path(repo, "branches"), data, find)
+
+    def delete_branch(self, repo: str, branch: str) -> None:
+        """Delete a branch."""
+        self.delete(repo_path(repo, "branches", branch))
+
+    def list_refs(self, repo: str) -> list[GitRef]:
+        """Return the refs of all namespaces."""
+        return self.read_list(GitRef, "git/refs", repo_path(repo, "git", "refs"))
+
+    def list_tags(self, repo: str) -> list[Tag]:
+        """Return all tags."""
+        return self.read_list(Tag, "tags", repo_path(repo, "tags"))
+
+    # --- statuses
+
+    def list_statuses(self, repo: str, sha: str) -> list[Status]:
+        """Return every status of a commit, newest first, of all pages: combine them yourself."""
+        rows = self.read_list(Status, "statuses", repo_path(repo, "statuses", sha))
+        return sorted(rows, key=lambda one: -one.id)
+
+    def create_status(
+        self, repo: str, sha: str, context: str, state: str, *, description: str = "", target_url: str = ""
+    ) -> Status:
+        """Say of a commit: pending, success, error, failure, warning or skipped, in a context, once.
+
+        After a lost answer, a newest status of the context that says the same is taken for this one.
+        """
+        if state not in ("pending", "success", "error", "failure", "warning", "skipped"):
+            raise ValueError(f"{state!r} is no state; the forge would store it and never count it")
+        said = {"context": context, "state": state, "description": description, "target_url": target_url}
+
+        def find() -> Status | None:
+            newest = first(self.list_statuses(repo, sha), lambda one: one.context == context)
+            if newest is None:
+                # The forge answers 500 for a commit that it does not have: this says so.
+                self.read(Commit, repo_path(repo, "git", "commits", sha))
+                return None
+            return newest if said == {name: getattr(newest, name) for name in said} else None
+
+        return self.create(Status, repo_path(repo, "statuses", sha), said, find)
+
+    # --- branch protections
+
+    def list_branch_protections(self, repo: str) -> list[BranchProtection]:
+        """Return all rules; only a repository's admins may read them."""
+        return self.read_list(BranchProtection, "branch_protections", repo_path(repo, "branch_protections"))
+
+    def get_branch_protection(self, repo: str, rule: str) -> BranchProtection:
+        """Return the rule of this name."""
+        return self.read(BranchProtection, repo_path(repo, "branch_protections", rule))
+
+    def create_branch_protection(self, repo: str, rule: str, fields: Mapping[str, Any]) -> BranchProtection:
+        """Create a rule. ForbiddenError also when it is there already."""
+        find = absent(lambda: self.get_branch_protection(repo, rule))
+        data = {**fields, "rule_name": rule}
+        return self.create(BranchProtection, repo_path(repo, "branch_protections"), data, find)
+
+    def update_branch_protection(self, repo: str, rule: str, fields: Mapping[str, Any]) -> BranchProtection:
+        """Change a rule; push lists are only read when `enable_push` is among the fields."""
+        path = repo_path(repo, "branch_protections", rule)
+        return self.write_typed(BranchProtection, "PATCH", path, dict(fields))
+
+    def delete_branch_protection(self, repo: str, rule: str) -> None:
+        """Delete a rule."""
+        self.delete(repo_path(repo, "branch_protections", rule))
+
+    # --- hooks
+
+    def list_hooks(self, repo: str) -> list[Hook]:
+        """Return a repository's hooks."""
+        return self.read_list(Hook, "hooks", repo_path(repo, "hooks"))
+
+    def create_hook(
+        self, repo: str, url: str, events: Sequence[str], *, secret: str = "", active: bool = True
+    ) -> Hook:
+        """Create a hook that posts JSON. Its secret cannot be changed later: delete it and create another."""
+        config = {"url": url, "content_type": "json", **({"secret": secret} if secret else {})}
+        data = {"type": "gitea", "active": active, "config": config, "events": list(events)}
+        before = {one.id for one in self.list_hooks(repo)}
+
+        def find() -> Hook | None:
+            return first(self.list_hooks(repo), lambda one: one.url == url and one.id not in before)
+
+        return self.create(Hook, repo_path(repo, "hooks"), data, find)
+
+    def update_hook(self, repo: str, hook_id: int, fields: Mapping[str, Any]) -> Hook:
+        """Change a hook; give the whole of it, for what is left out is reset."""
+        return self.write_typed(Hook, "PATCH", repo_path(repo, "hooks", hook_id), dict(fields))
+
+    def delete_hook(self, repo: str, hook_id: int) -> None:
+        """Delete a hook."""
+        self.delete(repo_path(repo, "hooks", hook_id))
+
+    # --- who may
+
+    def list_collaborators(self, repo: str) -> list[User]:
+        """Return the collaborators."""
+        return self.read_list(User, "collaborators", repo_path(repo, "collaborators"))
+
+    def get_permission(self, repo: str, user: str) -> Permission:
+        """Return what an account may do in a repository."""
+        return self.read(Permission, repo_path(repo, "collaborators", user, "permission"))
+
+    def put_collaborator(self, repo: str, user: str, permission: str) -> None:
+        """Let an account read, write or admin a repository."""
+        if permission not in ("read", "write", "admin"):
+            raise ValueError(f"{permission!r} is no permission; write read, write or admin")
+        self.write("PUT", repo_path(repo, "collaborators", user), {"permission": permission})
+
+    def delete_collaborator(self, repo: str, user: str) -> None:
+        """Take a collaborator's rights away."""
+        self.delete(repo_path(repo, "collaborators", user))
+
+    def list_repo_teams(self, repo: str) -> list[Team]:
+        """Return the teams that have a repository."""
+        return self.read_list(Team, "repo teams", repo_path(repo, "teams"))
+
+    # --- deploy keys
+
+    def list_deploy_keys(self, repo: str) -> list[DeployKey]:
+        """Return the deploy keys."""
+        return self.read_list(DeployKey, "keys", repo_path(repo, "keys"))
+
+    def create_deploy_key(self, repo: str, title: str, key: str, *, read_only: bool = True) -> DeployKey:
+        """Add a deploy key."""
+        data = {"title": title, "key": key, "read_only": read_only}
+
+        def find() -> DeployKey | None:
+            return first(self.list_deploy_keys(repo), lambda one: one.title == title)
+
+        return self.create(DeployKey, repo_path(repo, "keys"), data, find)
+
+    def delete_deploy_key(self, repo: str, key_id: int) -> None:
+        """Remove a deploy key."""
+        self.delete(repo_path(repo, "keys", key_id))
+
+    # --- releases
+
+    def list_releases(self, repo: str) -> list[Release]:
+        """Return all releases, drafts included where the account may see them."""
+        return self.read_list(Release, "releases", repo_path(repo, "releases"))
+
+    def get_release_by_tag(self, repo: str, tag: str) -> Release:
+        """Return the release of a tag; drafts are not found this way."""
+        return self.read(Release, repo_path(repo, "releases", "tags", tag))
+
+    def create_release(self, repo: str, tag: str, **fields: Any) -> Release:
+        """Create a release, and its tag at `target_commitish` when it does not exist."""
+
+        def find() -> Release | None:
+            return first(self.list_releases(repo), lambda one: one.tag_name == tag)
+
+        return self.create(Release, repo_path(repo, "releases"), {**fields, "tag_name": tag}, find, slow=True)
+
+    def update_release(self, repo: str, release_id: int, **fields: Any) -> Release:
+        """Change the fields that are given."""
+        return self.write_typed(Release, "PATCH", repo_path(repo, "releases", release_id), fields)
+
+    def delete_release(self, repo: str, release_id: int) -> None:
+        """Delete a release; its tag stays."""
+        self.delete(repo_path(repo, "releases", release_id))

@@ -1,0 +1,183 @@
+# Copyright (c) 2026 the timmy-config authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Repositories: made once, found by any case, moved with a redirect for every method, archived, removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from forge_world import Repo, World
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({"name": "a b"}, 422), ({}, 422), ({"name": ""}, 422), ({"name": "a/b"}, 422)]
+)
+def test_a_repository_needs_a_plain_name(world: World, body: dict[str, Any], status: int) -> None:
+    assert world.admin.post(f"/orgs/{world.org}/repos", body).status == status
+
+
+def test_a_name_is_used_once_in_any_case(world: World, repo: Repo) -> None:
+    for name in (repo.name, repo.name.upper()):
+        assert world.admin.post(f"/orgs/{world.org}/repos", {"name": name}).status == 409
+
+
+def test_names_are_found_in_any_case(world: World, repo: Repo) -> None:
+    got = world.writer.get(f"/repos/{world.org.upper()}/{repo.name.upper()}")
+    assert (got.status, got.json["full_name"]) == (200, f"{world.org}/{repo.name}")
+
+
+def test_only_owners_make_repositories_in_an_organisation(world: World) -> None:
+    assert world.writer.post(f"/orgs/{world.org}/repos", {"name": "by-writer"}).status == 403
+
+
+def test_a_repository_says_what_the_asker_may_do(world: World, repo: Repo) -> None:
+    rights = {
+        part: world.people[part].get(repo.api).json["permissions"]
+        for part in ("writer", "reader", "outsider")
+    }
+    reads = {"admin": False, "push": False, "pull": True}
+    assert rights == {"writer": {**reads, "push": True}, "reader": reads, "outsider": reads}
+    assert world.admin.get(repo.api).json["permissions"] == {"admin": True, "push": True, "pull": True}
+
+
+def test_a_change_of_settings_leaves_the_others(world: World, own: Repo) -> None:
+    before = world.admin.get(own.api).json
+    after = world.admin.must("PATCH", own.api, {"description": "new", "allow_squash_merge": False})
+    changed = {key for key in before if before[key] != after[key]}
+    assert (
+        {"description", "allow_squash_merge"}
+        <= changed
+        <= {"description", "allow_squash_merge", "updated_at"}
+    )
+
+
+class TestRename:
+    """After a rename, every method at the old name is a redirect, before any right is looked at."""
+
+    @pytest.fixture
+    def moved(self, world: World, own: Repo) -> tuple[str, str]:
+        """Return the old path and the new name."""
+        old = own.api
+        own.issue()
+        new = world.unused("moved")
+        world.admin.must("PATCH", old, {"name": new})
+        own.name = new
+        return old, new
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body"),
+        [
+            ("GET", "", None),
+            ("GET", "/issues?state=all&page=1", None),
+            ("POST", "/issues", {"title": "x"}),
+            ("PATCH", "/issues/1", {"title": "x"}),
+            ("PUT", "/issues/1/labels", {"labels": []}),
+            ("DELETE", "/branches/x", None),
+        ],
+    )
+    def test_each_method_is_sent_on(
+        self, world: World, moved: tuple[str, str], method: str, path: str, body: Any
+    ) -> None:
+        old, new = moved
+        got = world.writer.send(method, old + path, body)
+        assert got.status == 301
+        assert got.headers["location"] == f"/api/v1/repos/{world.org}/{new}{path}"
+        if method == "POST":
+            assert got.raw == b"", "nothing that could pass for an answer"
+        rows = world.writer.must("GET", f"/repos/{world.org}/{new}/issues?state=all")
+        assert [row["title"] for row in rows] == ["an issue"], "the redirect did nothing"
+
+    def test_the_old_name_can_be_taken_again(self, world: World, moved: tuple[str, str]) -> None:
+        old, _new = moved
+        world.admin.must("POST", f"/orgs/{world.org}/repos", {"name": old.rpartition("/")[2]})
+        got = world.writer.get(old)
+        assert (got.status, got.json["name"]) == (200, old.rpartition("/")[2])
+
+    def test_git_follows_the_old_name(self, world: World, own: Repo) -> None:
+        clone = own.clone()
+        world.admin.must("PATCH", own.api, {"name": world.unused("moved")})
+        assert "refs/heads/main" in clone.remote()
+
+    def test_a_private_name_is_told_to_anybody(self, world: World) -> None:
+        private = world.repo("secret", private=True)
+        world.admin.must("PATCH", private.api, {"name": world.unused("moved")})
+        for actor in (world.outsider, world.anonymous):
+            assert actor.get(private.api).status == 301
+
+
+def test_an_archived_repository_refuses_some_and_takes_some(world: World, own: Repo) -> None:
+    number, label = own.issue(), own.label("l")
+    clone = own.clone()
+    own.branches(clone, {"f": {"f.txt": "f\n"}})
+    pull = own.pull("f")
+    world.admin.must("PATCH", own.api, {"archived": True})
+    writer, path = world.writer, own.api
+    assert writer.post(f"{path}/issues", {"title": "x"}).status == 423
+    assert writer.post(f"{path}/issues/{number}/comments", {"body": "x"}).status == 423
+    assert writer.post(f"{path}/pulls", {"head": "f", "base": "main", "title": "x"}).status == 423
+    assert own.merge(pull).status == 423
+    assert writer.post(f"{path}/branches", {"new_branch_name": "b", "old_branch_name": "main"}).status == 423
+    assert writer.patch(f"{path}/issues/{number}", {"title": "changed"}).status == 201
+    assert writer.post(f"{path}/issues/{number}/labels", {"labels": [label]}).status == 200
+    assert writer.post(f"{path}/statuses/main", {"state": "success", "context": "c"}).status == 201
+    assert world.admin.patch(path, {"description": "d"}).status == 200
+    for ref in ("refs/heads/new", "refs/fleet/claims/1"):
+        pushed = clone.push(f"{clone.unique()}:{ref}")
+        assert not pushed.ok
+        assert "archived" in pushed.output
+    world.admin.must("PATCH", path, {"archived": False})
+    assert writer.post(f"{path}/issues", {"title": "x"}).status == 201
+
+
+def test_collaborators_are_set_and_taken_as_often_as_one_likes(world: World, own: Repo) -> None:
+    person = f"{own.api}/collaborators/{world.outsider.login}"
+    assert world.admin.get(person).status == 404
+    for body, right in (({}, "write"), ({"permission": "read"}, "read"), ({"permission": "admin"}, "admin")):
+        assert world.admin.put(person, body).status == 204
+        assert world.admin.get(f"{person}/permission").json["permission"] == right
+    assert world.admin.get(person).status == 204
+    assert [row["login"] for row in world.admin.get(f"{own.api}/collaborators").json] == [
+        world.outsider.login
+    ]
+    for _ in range(2):
+        assert world.admin.delete(person).status == 204
+    assert world.admin.get(person).status == 404
+
+
+def test_collaborators_have_to_exist_and_the_word_has_to_be_known(world: World, own: Repo) -> None:
+    unknown = f"{own.api}/collaborators/nobody-has-this"
+    assert world.admin.put(unknown, {"permission": "read"}).status == 422
+    assert world.admin.delete(unknown).status == 422
+    person = f"{own.api}/collaborators/{world.outsider.login}"
+    assert world.admin.put(person, {"permission": "bogus"}).status == 500
+    assert world.admin.get(person).status == 404
+    assert world.writer.put(person, {"permission": "read"}).status == 403
+
+
+def test_a_repository_is_removed_by_its_owners_once(world: World, own: Repo) -> None:
+    assert world.writer.delete(own.api).status == 403
+    assert world.admin.delete(own.api).status == 204
+    assert world.admin.get(own.api).status == 404
+    assert world.admin.delete(own.api).status == 404
+
+
+def test_branches_are_made_once_and_removed_once(world: World, own: Repo) -> None:
+    make = f"{own.api}/branches"
+    body = {"new_branch_name": "b", "old_branch_name": "main"}
+    assert world.writer.post(make, body).status == 201
+    assert world.writer.post(make, body).status == 409
+    assert world.writer.post(make, {"new_branch_name": "b/x", "old_branch_name": "main"}).status == 409
+    assert world.writer.post(make, {"new_branch_name": "c", "old_branch_name": "no-such"}).status == 404
+    assert world.writer.post(make, {"new_branch_name": "a..b", "old_branch_name": "main"}).status == 422
+    assert world.reader.post(make, {"new_branch_name": "d", "old_branch_name": "main"}).status == 403
+    row = world.reader.must("GET", f"{make}/b")
+    assert (row["name"], row["protected"]) == ("b", False)
+    assert row["commit"]["id"] == world.reader.must("GET", f"{make}/main")["commit"]["id"]
+    assert {one["name"] for one in world.reader.must("GET", make)} == {"main", "b"}
+    assert world.writer.delete(f"{make}/b").status == 204
+    assert world.writer.delete(f"{make}/b").status == 404
+    assert world.writer.delete(f"{make}/main").status == 403
