@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Print, as JSON, what a Hermes release knows: configuration leaves and types, hooks, toolsets, providers.
+"""Print, as JSON, what a Hermes release knows: configuration leaves and types, providers, names of variables.
 
 Run it with the interpreter of that Hermes and keep the answer beside the role that pins the version:
 
@@ -11,44 +11,44 @@ Run it with the interpreter of that Hermes and keep the answer beside the role t
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
+import importlib.util
 import json
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-_KINDS = {str: "str", bool: "bool", int: "int", float: "float", list: "list", type(None): "null"}
-
-
-def leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted names with the kind of their default; an empty mapping is a leaf that takes any keys."""
-    for key, item in value.items():
-        name = f"{prefix}{key}"
-        if isinstance(item, Mapping) and item:
-            yield from leaves(item, f"{name}.")
-        else:
-            yield name, "map" if isinstance(item, Mapping) else _KINDS[type(item)]
+SHARED = Path(__file__).resolve().parents[1] / "plugins" / "module_utils" / "hermes_keys.py"
+_VARIABLE = re.compile(r"""["']([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)["']""")
+# What is not Hermes' own below the place where it is installed.
+_PACKAGES = ("agent", "hermes_cli", "gateway", "tools", "cron", "plugins", "providers", "acp_adapter")
 
 
 def collect() -> dict[str, Any]:
     """Ask the installed Hermes; its home is an empty directory, so that nothing personal is read."""
-    config = importlib.import_module("hermes_cli.config")
-    auth = importlib.import_module("hermes_cli.auth")
-    toolsets = importlib.import_module("toolsets")
-    plugins = importlib.import_module("hermes_cli.plugins")
-    providers = {name: sorted(entry.api_key_env_vars or ()) for name, entry in auth.PROVIDER_REGISTRY.items()}
-    # Known to the resolver by name alone, and therefore absent from the registry.
-    providers.setdefault("openrouter", ["OPENROUTER_API_KEY"])
+    spec = importlib.util.spec_from_file_location("hermes_keys", SHARED)
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{SHARED}: cannot be loaded")
+    shared = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(shared)
+    personalities = importlib.import_module("cli").load_cli_config()["agent"]["personalities"]
     return {
-        "hermes_version": importlib.metadata.version("hermes-agent"),
-        "config_version": config.DEFAULT_CONFIG["_config_version"],
-        "leaves": dict(leaves(config.DEFAULT_CONFIG)),
-        "hooks": sorted(plugins.VALID_HOOKS),
-        "providers": providers,
-        "toolsets": sorted(toolsets.TOOLSETS),
+        **shared.collect(),
+        "languages": sorted(importlib.import_module("agent.i18n").SUPPORTED_LANGUAGES),
+        "personalities": sorted(personalities),
+        "variables": sorted(set(variables())),
     }
+
+
+def variables() -> Iterator[str]:
+    """Every name of a variable that stands in Hermes' source: what is not among them it cannot read."""
+    place = Path(importlib.import_module("hermes_cli").__file__ or "").parents[1]
+    files = [*place.glob("*.py"), *(file for name in _PACKAGES for file in (place / name).rglob("*.py"))]
+    for file in files:
+        yield from _VARIABLE.findall(file.read_text(encoding="utf-8", errors="replace"))
 
 
 def main() -> int:

@@ -16,5 +16,9 @@ for name in run dev sanity; do
   "$tools/bin/uv" pip compile "requirements/$name.in" --quiet --universal --python-version 3.11 --generate-hashes \
     --no-annotate --custom-compile-command 'make lock' "$@" --output-file "requirements/$name.txt"
 done
+printf 'lock: requirements/bench.txt\n'
+# One wheel that holds collections; the engine that it would bring along is in run.txt.
+"$tools/bin/uv" pip compile requirements/bench.in --quiet --universal --python-version 3.11 --generate-hashes --no-deps \
+  --no-annotate --custom-compile-command 'make lock' "$@" --output-file requirements/bench.txt
 printf 'lock: wheels of Hermes\n'
 PATH="$root/$tools/bin:$root/build/env/bin:$PATH" build/env/bin/python scripts/lock_wheels.py

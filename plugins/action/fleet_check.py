@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.timmy.config.plugins.module_utils import (
     agent_portfolio,
+    config_env,
     config_schema,
     fleet_check,
     overlay_check,
     overlay_cron,
     overlay_documents,
+    overlay_skins,
 )
+from ansible_collections.timmy.config.plugins.module_utils.fleet_check import SECRETS
 from ansible_collections.timmy.config.plugins.module_utils.overlay_problem import Problem
 from ansible_collections.timmy.config.plugins.plugin_utils import overlay
 
@@ -35,6 +38,7 @@ _SPEC: dict[str, dict[str, Any]] = {
     "secrets": {"type": "raw", "default": {}, "no_log": True},
     "overlay_dir": {"type": "path", "default": DEFAULT_OVERLAY},
     "hermes_keys": {"type": "path", "default": DEFAULT_KEYS},
+    "roles": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -48,7 +52,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return the agents found, or fail with the first problem in one line."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(_SPEC)
-        lines = list(dict.fromkeys(_check(self._templar, args)))
+        unknown = _unknown_variables(args["roles"], (task_vars or {}).get("hostvars"))
+        lines = list(dict.fromkeys([*unknown, *_check(self._templar, args)]))
         result["changed"] = False
         if not lines:
             result["agents"] = fleet_check.present_names(args["wizards"])
@@ -61,6 +66,26 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if Display().verbosity > 0:
             result["problems"] = lines
         return result
+
+
+def _unknown_variables(roles: list[str], hostvars: Any) -> Iterator[str]:
+    """Variables of any host that look like a role's own and are none of it; names only, no value is read."""
+    heads = tuple(f"{role}_" for role in roles)
+    known: set[str] = set()
+    for role in roles:
+        path = os.path.join(_COLLECTION, "roles", role, "meta", "argument_specs.yml")
+        with open(path, "rb") as handle:
+            specs = overlay.parse(f"roles/{role}/meta/argument_specs.yml", handle.read())
+        known.update(specs["argument_specs"]["main"]["options"])
+    found = {
+        name
+        for host in (hostvars or {} if roles else {})
+        for name in hostvars.raw_get(host)
+        if name.startswith(heads) and name not in known
+    }
+    if found:
+        names = ", ".join(sorted(found))
+        yield f"No role has a variable {names}; the roles' README files list the names"
 
 
 def _check(templar: Any, args: Mapping[str, Any]) -> Iterator[str]:
@@ -81,6 +106,7 @@ def _check(templar: Any, args: Mapping[str, Any]) -> Iterator[str]:
             parsed,
             toolsets=keys["toolsets"],
             providers=keys["providers"],
+            platforms=keys["platforms"],
             fleet_provider=str(model.get("provider", "")) if isinstance(model, Mapping) else "",
         )
         if not found and not fleet:
@@ -120,6 +146,10 @@ def _check_agents(
     if roles:
         return
     ownership = overlay.ownership_of(tree)
+    # Copied as it stands, so it is the same for all.
+    seed = parsed["seed/config.yaml"]
+    wrong = config_schema.check_config("seed/config.yaml", seed, keys, layer="seed")
+    yield from wrong
     agents = []
     for wizard in wizards:
         if wizard.get("state", "present") != "present":
@@ -135,8 +165,12 @@ def _check_agents(
             secret_names=names,
         )
         agents.append(variables["wizard"])
-        for path, value in overlay.render_values(templar, tree, ownership, variables).values():
-            yield from _check_rendered(path, value, keys)
+        rendered = dict(overlay.render_values(templar, tree, ownership, variables).values())
+        found = [line for path, value in rendered.items() for line in _check_rendered(path, value, keys)]
+        yield from found
+        if not found and not wrong:
+            rendered["seed/config.yaml"] = seed
+            yield from _check_together(wizard["name"], names, rendered, tree=tree, keys=keys)
     yield from agent_portfolio.check_agents_portfolios(agents)
 
 
@@ -153,3 +187,20 @@ def _check_rendered(path: str, value: Any, keys: Mapping[str, Any]) -> Iterator[
         for job in value.get("jobs", []):
             source = f"cron/{job.get('name')}.yaml" if isinstance(job, Mapping) else path
             yield from overlay_cron.check_cron(source, job, keys["toolsets"])
+
+
+def _check_together(
+    agent: str, names: Collection[str], rendered: Mapping[str, Any], *, tree: Mapping[str, bytes], keys: Any
+) -> Iterator[Problem]:
+    """What only shows when the files of one agent are held side by side."""
+    config, home, seed = (
+        rendered.get(name) for name in ("config.yaml", "home-config.yaml", "seed/config.yaml")
+    )
+    yield from overlay_skins.check_choice("config.yaml", config, tree, keys["skins"])
+    yield from config_schema.check_hidden("seed/config.yaml", seed, config, keys)
+    for path, value in (("config.yaml", config), ("home-config.yaml", home)):
+        yield from config_env.check_wanted(path, agent, names, value)
+    for path, value in rendered.items():
+        if path.startswith("cron/") and isinstance(value, Mapping) and isinstance(config, Mapping):
+            yield from overlay_cron.check_jobs(value.get("jobs", []), config, tree, keys)
+    yield from config_env.check_given(SECRETS, agent, names, keys, (config, home))

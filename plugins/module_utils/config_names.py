@@ -68,18 +68,51 @@ UNLISTED = {
 FREE_MAPS = frozenset(
     {"platform_toolsets", "model_aliases", "image_gen", "video_gen", "display.platforms", "gateway.platforms"}
 )
-CHECKED_APART = frozenset({"model", "providers", "fallback_providers", "platforms", "mcp_servers", "hooks"})
-# The few leaves where a word of the right type is silently taken for something else.
+CHECKED_APART = frozenset(
+    {"model", "providers", "fallback_providers", "platforms", "mcp_servers", "hooks", "quick_commands"}
+)
+API_MODES = (
+    "chat_completions",
+    "codex_responses",
+    "anthropic_messages",
+    "bedrock_converse",
+    "codex_app_server",
+)
+EFFORTS = ("", "none", "false", "disabled", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
+# The leaves where a word of the right type is silently taken for something else.
 CHOICES = {
     "approvals.mode": ("smart", "manual", "off"),
-    "approvals.cron_mode": ("deny", "approve"),
+    "approvals.cron_mode": ("deny", "approve", "allow", "yes", "off"),
     "onboarding.profile_build": ("ask", "off"),
     "terminal.backend": ("local", "docker", "ssh", "singularity", "modal", "daytona"),
     "terminal.home_mode": ("auto", "real", "profile"),
     "session_reset.mode": ("none", "daily", "idle", "both"),
     "unauthorized_dm_behavior": ("pair", "ignore"),
     "logging.level": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "agent.image_input_mode": ("auto", "native", "text"),
+    "agent.reasoning_effort": EFFORTS,
+    "delegation.reasoning_effort": EFFORTS,
+    "browser.dialog_policy": ("must_respond", "auto_dismiss", "auto_accept"),
+    "code_execution.mode": ("project", "strict"),
+    "display.background_process_notifications": ("all", "result", "error", "off"),
+    "display.busy_input_mode": ("interrupt", "queue", "steer"),
+    "display.final_response_markdown": ("render", "strip", "raw"),
+    "display.reasoning_style": ("code", "blockquote", "subtext"),
+    "display.tool_progress_grouping": ("accumulate", "separate"),
+    "lsp.wait_mode": ("document", "full"),
+    "prompt_caching.cache_ttl": ("5m", "1h"),
+    "updates.pre_update_backup": ("off", "quick", "full", "false", "none", "disabled", "zip", "true"),
 }
+# The same for a field of records such as model, providers.<name>, platforms.<name>.
+FIELD_CHOICES = {
+    "api_mode": API_MODES,
+    "transport": API_MODES,
+    "reply_to_mode": ("off", "first", "all"),
+}
+# Of these the readers compare letter by letter.
+EXACT = frozenset(
+    {"prompt_caching.cache_ttl", "lsp.wait_mode", "terminal.home_mode", "browser.dialog_policy"}
+)
 # Keys whose readers take the raw home file: in the managed layer they would do nothing.
 HOME_ONLY = (
     "skills.external_dirs",

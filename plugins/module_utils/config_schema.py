@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .config_names import ALSO_KINDS, CHECKED_APART, CHOICES, FREE_MAPS, HOME_ONLY, NULLABLE, UNLISTED
+from .config_names import ALSO_KINDS, CHECKED_APART, FREE_MAPS, HOME_ONLY, NULLABLE, UNLISTED
 from .config_sections import SECTION_CHECKS
 from .config_values import check_context, fits, wrong_kind
+from .config_words import check_across, check_word
 from .overlay_problem import Problem, suggest, type_name
 
 
@@ -41,7 +42,10 @@ def _flatten(value: Mapping[str, Any], prefix: str, leaves: Mapping[str, str]) -
 
 
 def check_config(path: str, config: Any, keys: Mapping[str, Any], *, layer: str = "managed") -> list[Problem]:
-    """Every leaf of a rendered file. ``layer`` is managed (config.yaml) or home (home-config.yaml)."""
+    """Every leaf of a rendered file.
+
+    ``layer`` is managed (config.yaml), home (home-config.yaml) or seed (seed/config.yaml: both may stand).
+    """
     version = keys["hermes_version"]
     if not isinstance(config, Mapping):
         return [Problem(path, "", f"must be a mapping of Hermes' sections; it is {type_name(config)}")]
@@ -62,7 +66,9 @@ def check_config(path: str, config: Any, keys: Mapping[str, Any], *, layer: str 
         else:
             problems += _check_leaf(path, name, value, keys)
     if layer == "managed":
-        problems += _check_required(path, config, keys)
+        problems += _check_required(path, config)
+    if layer != "home" and not problems:
+        problems += check_across(path, config, keys)
     return problems
 
 
@@ -95,10 +101,9 @@ def _kinds(name: str, keys: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _check_value(path: str, name: str, value: Any, keys: Mapping[str, Any]) -> list[Problem]:
-    if name in CHOICES and value not in CHOICES[name]:
-        return [
-            Problem(path, name, f"{value!r} means nothing to Hermes; use one of {', '.join(CHOICES[name])}")
-        ]
+    problems = check_word(path, name, value, keys)
+    if problems:
+        return problems
     if name == "_config_version" and value != keys["config_version"]:
         return [
             Problem(
@@ -145,18 +150,23 @@ def _closest(name: str, known: set[str]) -> str:
     close = suggest(name, siblings)
     if not close:
         same = sorted(leaf for leaf in known if leaf.rpartition(".")[2] == last)
-        close = f"; did you mean {same[0]}?" if same else suggest(name, known)
+        # A misspelt section is told by the whole name, a leaf without one by nothing but its last part.
+        near = suggest(name, same) if section else ""
+        close = near or (f"; did you mean {same[0]}?" if same else suggest(name, known))
     return close or "; see `hermes config show` for the keys it has"
 
 
-def _check_required(path: str, config: Mapping[str, Any], keys: Mapping[str, Any]) -> Iterator[Problem]:
+def _check_required(path: str, config: Mapping[str, Any]) -> Iterator[Problem]:
     """What a managed configuration must say: here a default is something a fleet cannot live with."""
     if "model" not in config:
         yield Problem(path, "model", "is missing; Hermes would probe for any provider it can find")
-    elif isinstance(config["model"], Mapping):
-        provider = config["model"].get("provider")
-        named = config.get("providers")
-        known = {*keys["providers"], "custom", *(named if isinstance(named, Mapping) else ())}
-        if isinstance(provider, str) and provider not in known:
-            hint = suggest(provider, known) or "; declare it under providers:"
-            yield Problem(path, "model.provider", f"no provider {provider!r}{hint}")
+
+
+def check_hidden(path: str, seed: Any, config: Any, keys: Mapping[str, Any]) -> Iterator[Problem]:
+    """Leaves of the seeded file that config.yaml sets as well: that wins, so they would do nothing."""
+    if not isinstance(seed, Mapping) or not isinstance(config, Mapping):
+        return
+    managed = {name for name, _value in flatten(config, keys)}
+    for name, _value in flatten(seed, keys):
+        if name in managed:
+            yield Problem(path, name, "is set in config.yaml too, which wins; drop one of the two")

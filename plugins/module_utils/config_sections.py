@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -75,6 +76,8 @@ _MCP = {
     "skip_preflight": "bool",
     "supports_parallel_tool_calls": "bool",
 }
+_API_SERVER = ("host", "port", "key", "cors_origins", "model_name", "model_routes")
+_QUICK = {"exec": "command", "alias": "target"}
 _HOOK = {"command": "str", "matcher": "str", "timeout": "int"}
 
 
@@ -131,11 +134,17 @@ def _check_fallbacks(path: str, value: Any, _keys: Mapping[str, Any]) -> Iterato
                     yield Problem(path, f"{name}.{key}", "is missing; Hermes skips an entry without it")
 
 
-def _check_platforms(path: str, value: Any, _keys: Mapping[str, Any]) -> Iterator[Problem]:
+def _check_platforms(path: str, value: Any, keys: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(value, Mapping):
         yield wrong_kind(path, "platforms", value, ("map",))
         return
+    known = keys.get("platforms") or ()
     for name, entry in value.items():
+        if known and str(name).lower() not in known:
+            yield Problem(
+                path, f"platforms.{name}", f"Hermes has no such platform{suggest(str(name), known)}"
+            )
+            continue
         yield from check_map(
             path, f"platforms.{name}", entry, {**_PLATFORM, "token": "str", "api_key": "str"}
         )
@@ -151,6 +160,10 @@ def _check_api_server(path: str, extra: Any) -> Iterator[Problem]:
     """The API is remote code execution for whoever has its key, so it listens on loopback only."""
     if not isinstance(extra, Mapping):
         return
+    for key in extra:
+        if key not in _API_SERVER:
+            hint = suggest(str(key), _API_SERVER) or f"; known are {', '.join(_API_SERVER)}"
+            yield Problem(path, f"platforms.api_server.extra.{key}", f"Hermes drops this key unread{hint}")
     if extra.get("host") not in ("127.0.0.1", "::1", "localhost"):
         yield Problem(
             path, "platforms.api_server.extra.host", "must be 127.0.0.1; the API runs commands as the agent"
@@ -186,7 +199,37 @@ def _check_hooks(path: str, value: Any, keys: Mapping[str, Any]) -> Iterator[Pro
             yield wrong_kind(path, f"hooks.{event}", entries, ("list",))
         else:
             for number, entry in enumerate(entries):
-                yield from check_map(path, f"hooks.{event}[{number}]", entry, _HOOK)
+                name = f"hooks.{event}[{number}]"
+                yield from check_map(path, name, entry, _HOOK)
+                if isinstance(entry, Mapping):
+                    yield from _check_hook(path, name, entry)
+
+
+def _check_hook(path: str, name: str, entry: Mapping[str, Any]) -> Iterator[Problem]:
+    """What Hermes skips, or reads as something wider than what was meant."""
+    if not str(entry.get("command") or "").strip():
+        yield Problem(path, f"{name}.command", "is missing; Hermes skips a hook without it")
+    try:
+        re.compile(str(entry.get("matcher") or ""))
+    except re.error as error:
+        yield Problem(path, f"{name}.matcher", f"is no regular expression ({error}); mend it")
+
+
+def _check_quick_commands(path: str, value: Any, _keys: Mapping[str, Any]) -> Iterator[Problem]:
+    if not isinstance(value, Mapping):
+        yield wrong_kind(path, "quick_commands", value, ("map",))
+        return
+    for name, entry in value.items():
+        where = f"quick_commands.{name}"
+        kind = entry.get("type") if isinstance(entry, Mapping) else None
+        if kind not in _QUICK:
+            yield Problem(
+                path, f"{where}.type", f"is {kind!r}; use exec with a command, or alias with a target"
+            )
+        elif not str(entry.get(_QUICK[kind]) or "").strip():
+            yield Problem(
+                path, f"{where}.{_QUICK[kind]}", f"is missing; a command of type {kind} does nothing without"
+            )
 
 
 SECTION_CHECKS = {
@@ -196,4 +239,5 @@ SECTION_CHECKS = {
     "platforms": _check_platforms,
     "mcp_servers": _check_mcp,
     "hooks": _check_hooks,
+    "quick_commands": _check_quick_commands,
 }

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .overlay_problem import ENV_NAME, MIN_CONTEXT, Problem, is_kind, suggest, type_name
+from .config_names import FIELD_CHOICES
+from .overlay_problem import ENV_NAME, MIN_CONTEXT, Problem, is_kind, one_of, suggest, type_name
 
 _PYTHON = {"str": str, "bool": bool, "int": int, "list": list, "map": dict}
 _WORDS = {
@@ -54,6 +55,13 @@ def check_context(path: str, name: str, value: Any) -> list[Problem]:
     return []
 
 
+def check_field_word(path: str, where: str, key: str, value: str) -> Iterator[Problem]:
+    """A word that Hermes would take for another where it does not know it."""
+    known = FIELD_CHOICES[key]
+    if value.strip().lower() not in known:
+        yield Problem(path, where, f"{value!r} means nothing to Hermes; {one_of(known)}")
+
+
 def check_map(path: str, name: str, value: Any, fields: Mapping[str, str]) -> Iterator[Problem]:
     """A mapping of which Hermes reads these fields and no other."""
     if not isinstance(value, Mapping):
@@ -68,6 +76,8 @@ def check_map(path: str, name: str, value: Any, fields: Mapping[str, str]) -> It
             yield Problem(path, where, f"Hermes drops this key unread{hint}")
         elif not fits(item, fields[key]):
             yield wrong_kind(path, where, item, (fields[key],))
+        elif key in FIELD_CHOICES and not where.startswith("mcp_servers."):
+            yield from check_field_word(path, where, key, item)
         elif key == "context_length":
             yield from check_context(path, where, item)
         elif key == "key_env" and not ENV_NAME.fullmatch(item):

@@ -27,7 +27,12 @@ from . import (
     config_schema,
     config_sections,
     config_values,
+    config_words,
+    hermes_endpoints,
+    hermes_keys,
+    hermes_prove,
     hermes_side,
+    hermes_yaml,
     home_merge,
     overlay_problem,
 )
@@ -112,7 +117,7 @@ def as_agent(who: Account, work: Callable[[], Any]) -> Any:
         os.close(reader)
         code = 1
         try:
-            _become(who)
+            become(who)
             answer: dict[str, Any] = {"ok": work()}
             code = 0
         except BaseException as error:  # the parent must always get an answer
@@ -133,7 +138,8 @@ def as_agent(who: Account, work: Callable[[], Any]) -> Any:
     return answer["ok"]
 
 
-def _become(who: Account) -> None:
+def become(who: Account) -> None:
+    """Give up everything that the agent does not have; for a child process that has just been made."""
     os.umask(0o077)
     if os.geteuid() == 0:
         os.setgroups(who.groups)
@@ -303,9 +309,14 @@ _SENT = (
     overlay_problem,
     config_names,
     config_values,
+    config_words,
     config_sections,
     config_schema,
     home_merge,
+    hermes_yaml,
+    hermes_endpoints,
+    hermes_keys,
+    hermes_prove,
     hermes_side,
 )
 

@@ -10,17 +10,16 @@ which sends this source along, so that nothing has to be installed beside Hermes
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.metadata
 import io
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from . import config_schema, home_merge
+from . import hermes_prove, home_merge
+from .hermes_yaml import dump_yaml as _dump_yaml
+from .hermes_yaml import library as _library
+from .hermes_yaml import load_mapping as _load_mapping
 
 JOB_FIELDS = (
     "schedule",
@@ -41,136 +40,8 @@ JOB_FIELDS = (
 def main(request: dict[str, Any]) -> dict[str, Any]:
     """Answer one request: `prove` a staged release for an agent, or `apply` its merged state to the home."""
     if request["do"] == "prove":
-        return prove(request)
+        return hermes_prove.prove(request)
     return {"config": apply_config(request), "cron": apply_cron(request)}
-
-
-def _library(name: str) -> Any:
-    """A library that only Hermes' own environment has."""
-    return importlib.import_module(name)
-
-
-# --- prove
-
-
-def prove(request: dict[str, Any]) -> dict[str, Any]:
-    """Every problem of the staged release that Hermes itself would have kept quiet about."""
-    problems = _check_real_home(request["home"])
-    scratch = tempfile.mkdtemp(prefix="timmy-prove-")
-    try:
-        os.environ["HERMES_HOME"] = scratch
-        os.environ["HERMES_MANAGED_DIR"] = request["managed"]
-        managed, found = _load_mapping(os.path.join(request["managed"], "config.yaml"), "managed config.yaml")
-        problems += found
-        seed: dict[str, Any] = {}
-        if request.get("seed"):
-            seed, found = _load_mapping(request["seed"], "seeded config.yaml")
-            problems += found
-        merged = request.get("config") or {}
-        if not problems:
-            keys = live_keys()
-            problems += check_config(managed, "config.yaml", "managed", keys)
-            problems += check_config(merged, "home-config.yaml", "home", keys)
-        if not problems:
-            _write_yaml(os.path.join(scratch, "config.yaml"), home_merge.merge(merged, {}, seed).home)
-            problems += _read_back(managed, merged)
-        problems += check_jobs(request.get("jobs") or [], request.get("scripts"))
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return {"problems": problems}
-
-
-def _load_mapping(path: str, name: str) -> tuple[dict[str, Any], list[str]]:
-    yaml = _library("yaml")
-    try:
-        with open(path, encoding="utf-8") as handle:
-            data = yaml.safe_load(handle)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        return {}, [f"{name}: {' '.join(str(error).split())}"]
-    if not isinstance(data, dict):
-        return {}, [f"{name}: must be a mapping"]
-    return data, []
-
-
-def _check_real_home(home: str) -> list[str]:
-    """A home file that cannot be read would be ignored by Hermes and must not be merged into."""
-    path = os.path.join(home, "config.yaml")
-    if not os.path.exists(path):
-        return []
-    _data, problems = _load_mapping(path, path)
-    return problems
-
-
-def check_config(config: Mapping[str, Any], name: str, layer: str, keys: Mapping[str, Any]) -> list[str]:
-    """Each leaf by name and type, against this very Hermes, and then Hermes' own check of the shape."""
-    problems = [str(problem) for problem in config_schema.check_config(name, config, keys, layer=layer)]
-    if not problems:
-        issues = _library("hermes_cli.config").validate_config_structure(dict(config))
-        problems = [f"{name}: {issue.message}" for issue in issues if issue.severity == "error"]
-    return problems
-
-
-def live_keys() -> dict[str, Any]:
-    """What the Hermes at hand knows, in the form of the key file that the controller checks against."""
-    defaults = _library("hermes_cli.config").DEFAULT_CONFIG
-    providers = _library("hermes_cli.auth").PROVIDER_REGISTRY
-    return {
-        "hermes_version": importlib.metadata.version("hermes-agent"),
-        "config_version": defaults["_config_version"],
-        "leaves": {home_merge.dotted(path): _kind(value) for path, value in home_merge.leaves(defaults)},
-        "hooks": sorted(_library("hermes_cli.plugins").VALID_HOOKS),
-        "providers": sorted({*providers, "openrouter"}),
-        "toolsets": sorted(_library("toolsets").TOOLSETS),
-    }
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    return "map" if isinstance(value, dict) else type(value).__name__
-
-
-def _read_back(managed: Mapping[str, Any], merged: Mapping[str, Any]) -> list[str]:
-    """Hermes' own loader must return each leaf as declared."""
-    hermes = _library("hermes_cli.config")
-
-    seen = hermes.load_config()
-    problems = []
-    for name, config in (("config.yaml", managed), ("home-config.yaml", merged)):
-        for path, value in home_merge.leaves(config):
-            wanted = hermes._expand_env_vars(value)
-            found = home_merge.get(seen, path)
-            if not home_merge.same(found, wanted) and not (wanted == {} and isinstance(found, dict)):
-                problems.append(
-                    f"{name}: {home_merge.dotted(path)}: Hermes does not read it back as it was written"
-                )
-    return problems
-
-
-def check_jobs(jobs: list[dict[str, Any]], scripts: str | None) -> list[str]:
-    """Cron jobs as Hermes will take them: a repeating schedule, pinned model and provider, unique names."""
-    parse_schedule = _library("cron.jobs").parse_schedule
-
-    problems, names = [], set()
-    for job in jobs:
-        name = str(job.get("name", ""))
-        where = f"cron {name or '(no name)'}"
-        if not name or name in names:
-            problems.append(f"{where}: needs a name of its own")
-        names.add(name)
-        try:
-            if parse_schedule(str(job.get("schedule", "")))["kind"] == "once":
-                problems.append(
-                    f"{where}: a schedule that runs once does not belong into a deploy; use every or cron"
-                )
-        except ValueError as error:
-            problems.append(f"{where}: {' '.join(str(error).split())}")
-        if not job.get("no_agent") and not (job.get("model") and job.get("provider")):
-            problems.append(f"{where}: pin model and provider, or it stops when the default changes")
-        script = job.get("script")
-        if script and not (scripts and os.path.isfile(os.path.join(scripts, str(script)))):
-            problems.append(f"{where}: its script {script} is not among the agent's scripts")
-    return problems
 
 
 # --- merged configuration
@@ -303,16 +174,6 @@ def _replace(path: str, text: str | None, data: dict[Any, Any]) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
-
-
-def _dump_yaml(data: Any, out: Any) -> None:
-    yaml = _library("yaml")
-    yaml.safe_dump(data, out, sort_keys=False, allow_unicode=True, default_flow_style=False)
-
-
-def _write_yaml(path: str, data: Any) -> None:
-    with open(path, "w", encoding="utf-8") as out:
-        _dump_yaml(data, out)
 
 
 # --- cron

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from .overlay_fields import check_fields
-from .overlay_problem import Problem
+from .overlay_problem import Problem, suggest
 
 
-def check_channels(data: Any, path: str = "channel_directory.json") -> list[Problem]:
+def check_channels(
+    data: Any, path: str = "channel_directory.json", *, platforms: Collection[str] = ()
+) -> list[Problem]:
     """The operator's names for chats: one name per chat and one chat per name on a platform."""
     problems = check_fields(path, "", data, {"schema": (int, True), "channels": (list, True)})
     if problems:
@@ -30,6 +33,11 @@ def check_channels(data: Any, path: str = "channel_directory.json") -> list[Prob
         problems += wrong
         if wrong:
             continue
+        if platforms and channel["platform"] not in platforms:
+            hint = suggest(channel["platform"], platforms) or f"; known are {', '.join(sorted(platforms))}"
+            problems.append(
+                Problem(path, f"{key}.platform", f"Hermes has no platform {channel['platform']!r}{hint}")
+            )
         if channel["id"] is not None and not (isinstance(channel["id"], str) and channel["id"].strip()):
             problems.append(
                 Problem(path, f"{key}.id", "must be quoted text, or null while the chat does not exist yet")

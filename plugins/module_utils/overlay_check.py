@@ -26,11 +26,13 @@ def check_overlay(
     *,
     toolsets: Collection[str] = (),
     providers: Mapping[str, Sequence[str]] | None = None,
+    platforms: Collection[str] = (),
     fleet_provider: str = "",
 ) -> list[Problem]:
     """Every file of an overlay, as it stands on disk.
 
-    ``toolsets`` and ``providers`` are what the pinned Hermes knows; ``fleet_provider`` is timmy_model's.
+    ``toolsets``, ``providers`` and ``platforms`` are what the pinned Hermes knows; ``fleet_provider`` is
+    timmy_model's.
     """
     problems: list[Problem] = []
     ownership = parsed.get("ownership.yml")
@@ -49,6 +51,8 @@ def check_overlay(
     classes = portfolios.get("classes", {}) if isinstance(portfolios, Mapping) else {}
     for path in sorted(tree):
         problems += _check_file(path, tree, parsed, classes, toolsets)
+    if "channel_directory.json" in parsed:
+        problems += check_channels(parsed["channel_directory.json"], platforms=platforms)
     return problems
 
 
@@ -70,8 +74,6 @@ def _check_file(
         yield from check_soul(path, text_of(tree, path))
     elif path == "seed/config.yaml":
         yield from check_seed(path, data)
-    elif path == "channel_directory.json":
-        yield from check_channels(data)
     elif path == "bin/doors.txt":
         yield from check_doors(path, tree)
     elif folder == "memories":

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from .overlay_fields import check_fields, check_stem, check_texts, check_toolsets
-from .overlay_problem import Problem
+from .overlay_problem import Problem, suggest
 
-_INTERVAL = re.compile(r"every [1-9][0-9]*\s*(m|h|d)", re.IGNORECASE)
+_INTERVAL = re.compile(r"every\s+[1-9][0-9]*\s*(m|min|mins|minutes?|h|hr|hrs|hours?|d|days?)", re.IGNORECASE)
 _CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 
@@ -27,6 +27,9 @@ def check_cron(path: str, data: Any, toolsets: Collection[str]) -> list[Problem]
         "model": (str, False),
         "provider": (str, False),
         "deliver": (str, True),
+        "base_url": (str, False),
+        "workdir": (str, False),
+        "context_from": (object, False),
         "skills": (list, False),
         "enabled_toolsets": (list, False),
         "enabled": (bool, True),
@@ -97,3 +100,34 @@ def _cron_field_ok(field: str, low: int, high: int) -> bool:
         if any(not low <= end <= high for end in ends) or ends != sorted(ends):
             return False
     return True
+
+
+def check_jobs(
+    jobs: Any, config: Mapping[str, Any], tree: Mapping[str, bytes], keys: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """What the jobs of an agent name must be there for it: providers and skills."""
+    declared = config.get("providers")
+    providers = {*keys["providers"], *keys["aliases"], *(declared if isinstance(declared, Mapping) else ())}
+    skills = {
+        path.split("/")[-2] for path in tree if path.startswith("skills/") and path.endswith("/SKILL.md")
+    }
+    for job in jobs:
+        path = f"cron/{job['name']}.yaml"
+        provider = job.get("provider")
+        if provider and str(provider).removeprefix("custom:") not in providers:
+            hint = suggest(str(provider), providers) or "; use one that config.yaml declares"
+            yield Problem(path, "provider", f"no provider {provider!r}{hint}")
+        yield from _check_deliver(path, str(job.get("deliver") or "local"), keys["platforms"])
+        for number, skill in enumerate(job.get("skills") or []):
+            if str(skill).rsplit("/", 1)[-1] not in skills:
+                hint = suggest(str(skill), skills) or "; add it to skills/"
+                yield Problem(path, f"skills[{number}]", f"no skill {skill!r} in the overlay{hint}")
+
+
+def _check_deliver(path: str, deliver: str, platforms: Collection[str]) -> Iterator[Problem]:
+    """Where answers go. Hermes drops a target that it does not know, and the answer with it."""
+    for part in deliver.split(","):
+        head = part.strip().partition(":")[0].lower()
+        if head not in ("local", "origin", "all") and head not in platforms:
+            hint = suggest(head, platforms) or "; use local, origin, all, or a platform with a chat"
+            yield Problem(path, "deliver", f"no place {part.strip()!r} to deliver to{hint}")

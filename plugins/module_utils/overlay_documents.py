@@ -94,6 +94,9 @@ def check_skill(path: str, text: str, frontmatter: Any, name: str) -> list[Probl
         "version": (str, False),
         "license": (str, False),
         "metadata": (dict, False),
+        "platforms": (object, False),
+        "environments": (object, False),
+        "required_environment_variables": (list, False),
     }
     if frontmatter is None:
         return [
@@ -104,6 +107,13 @@ def check_skill(path: str, text: str, frontmatter: Any, name: str) -> list[Probl
         return problems
     if frontmatter["name"] != parts[-2] or not _SKILL_NAME.fullmatch(frontmatter["name"]):
         problems.append(Problem(path, "name", f"must be the folder's own name, {parts[-2]}"))
+    platforms = frontmatter.get("platforms") or ["linux"]
+    if "linux" not in ([platforms] if isinstance(platforms, str) else platforms):
+        problems.append(
+            Problem(
+                path, "platforms", "leaves linux out, so Hermes hides the skill here; add linux or drop it"
+            )
+        )
     if not 20 <= len(frontmatter["description"]) <= 1024:
         problems.append(
             Problem(path, "description", "must say in 20 to 1024 characters when to use the skill")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ RELOADS = ("none", "next-turn", "new-session", "restart")
 _MODE = re.compile(r"0[0-7]{3}")
 
 
+@functools.lru_cache(maxsize=1024)
 def glob_regex(glob: str) -> re.Pattern[str]:
     """`*` and `?` stay inside one folder, `**` does not."""
     out = []

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from .overlay_fields import check_fields, check_stem
@@ -89,3 +90,15 @@ def check_skin(path: str, data: Any) -> list[Problem]:
                     Problem(path, f"{section}.{key}", f"must be text, not {type_name(value)}; quote it")
                 )
     return problems
+
+
+def check_choice(
+    path: str, config: Any, tree: Mapping[str, bytes], known: Collection[str]
+) -> Iterator[Problem]:
+    """The skin that a configuration chooses; for one that is not there Hermes takes its default."""
+    display = config.get("display") if isinstance(config, Mapping) else None
+    chosen = display.get("skin") if isinstance(display, Mapping) else None
+    own = {name[6:-5] for name in tree if name.startswith("skins/") and name.endswith(".yaml")}
+    if isinstance(chosen, str) and chosen and chosen not in own and chosen not in known:
+        hint = suggest(chosen, {*own, *known}) or f"; add skins/{chosen}.yaml"
+        yield Problem(path, "display.skin", f"there is no skin {chosen!r}{hint}")

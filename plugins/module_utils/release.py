@@ -20,7 +20,9 @@ from .release_format import (
     MANIFEST,
     MAX_MANIFEST,
     SHORT,
+    Elsewhere,
     ReleaseError,
+    Source,
     content_hash,
     encode_manifest,
     mtime_of,
@@ -104,12 +106,20 @@ def load_manifest(directory: str) -> dict[str, Any]:
     return data if isinstance(data, dict) and isinstance(data.get("files"), dict) else {}
 
 
-def stage(archive: str, root: str, wanted: str, *, hermes_root: str, config_dir: str) -> str:
-    """Unpack, check and make durable a release, or mend the one that is there; returns its directory."""
+def stage(source: Source, root: str, wanted: str, *, hermes_root: str, config_dir: str) -> str:
+    """Unpack, check and make durable a release, or mend the one that is there; returns its directory.
+
+    What the archive leaves out comes from the active release; LackingError where it has it no more.
+    """
     final = release_dir(root, wanted)
     if load_manifest(final).get("hash") == wanted and not drift(final):
         return final
-    manifest, contents = read_archive(archive, hermes_root=hermes_root, config_dir=config_dir)
+    manifest, contents = read_archive(
+        source,
+        hermes_root=hermes_root,
+        config_dir=config_dir,
+        elsewhere=contents_of(os.path.join(root, RELEASES, current_name(root))),
+    )
     if manifest["hash"] != wanted:
         raise ReleaseError(f"the archive holds release {manifest['hash'][:SHORT]}, not {wanted[:SHORT]}")
     os.makedirs(os.path.join(root, RELEASES), mode=0o755, exist_ok=True)
@@ -121,6 +131,25 @@ def stage(archive: str, root: str, wanted: str, *, hermes_root: str, config_dir:
     finally:
         _remove_tree(staging)
     return final
+
+
+def contents_of(directory: str) -> Elsewhere:
+    """Finds a content in a release by its sha256. It is copied, not linked: releases share no damage."""
+    files = load_manifest(directory).get("files", {})
+    places = {entry["sha256"]: path for path, entry in files.items() if "sha256" in entry}
+
+    def find(sha256: str) -> bytes | None:
+        if sha256 not in places:
+            return None
+        try:
+            handle = os.open(os.path.join(directory, places[sha256]), os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        with os.fdopen(handle, "rb") as stream:
+            content = stream.read()
+        return content if hashlib.sha256(content).hexdigest() == sha256 else None
+
+    return find
 
 
 def _fill(staging: str, manifest: Mapping[str, Any], contents: Iterator[tuple[str, bytes]]) -> None:

@@ -9,6 +9,7 @@ The archive holds regular files only. Links are made from the manifest, and only
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -19,7 +20,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 SCHEMA = 1
 SHORT = 16
@@ -38,8 +39,19 @@ _ENV_LINK = re.compile(r"agents/(?P<agent>[a-z][a-z0-9_-]{0,30})/managed/\.env")
 _MTIME_BASE = 1_000_000_000
 
 
+# How much of a sha256 names a content between two hosts; the whole of it is checked where it is used.
+BLOB = 8
+
+Source = str | BinaryIO
+Elsewhere = Callable[[str], bytes | None]
+
+
 class ReleaseError(Exception):
     """A release is refused or could not be put in place; the message is one line."""
+
+
+class LackingError(ReleaseError):
+    """An archive leaves out what this host does not have."""
 
 
 # --- manifest
@@ -179,14 +191,35 @@ def mtime_of(sha256: str) -> int:
 # --- archive
 
 
-def pack(manifest: Mapping[str, Any], files: Mapping[str, tuple[bytes, str]]) -> bytes:
-    """The archive: the manifest first, then the files in order; equal input gives equal bytes."""
+def blobs_of(manifest: Mapping[str, Any]) -> str:
+    """The contents that a release holds, as text: the first BLOB bytes of each sha256, in base64."""
+    known = {entry["sha256"] for entry in manifest.get("files", {}).values() if "sha256" in entry}
+    return base64.b64encode(b"".join(bytes.fromhex(one)[:BLOB] for one in sorted(known))).decode("ascii")
+
+
+def blobs_in(text: str) -> frozenset[str]:
+    """What `blobs_of` said, each as the beginning of a sha256 in hex."""
+    raw = base64.b64decode(text)
+    return frozenset(raw[at : at + BLOB].hex() for at in range(0, len(raw), BLOB))
+
+
+def pack(
+    manifest: Mapping[str, Any],
+    files: Mapping[str, tuple[bytes, str]],
+    known: frozenset[str] = frozenset(),
+) -> bytes:
+    """The archive: the manifest first, then the files in order; equal input gives equal bytes.
+
+    A file whose content the host has by `known` (see :func:`blobs_in`) does not travel.
+    """
     buffer = io.BytesIO()
+    entries = manifest["files"]
+    travel = [path for path in sorted(files) if entries[path]["sha256"][: 2 * BLOB] not in known]
     zipped = gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=6, mtime=0)
     with zipped, tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path, content in [
             (MANIFEST, encode_manifest(manifest)),
-            *((p, files[p][0]) for p in sorted(files)),
+            *((path, files[path][0]) for path in travel),
         ]:
             member = tarfile.TarInfo(path)
             member.size = len(content)
@@ -196,9 +229,13 @@ def pack(manifest: Mapping[str, Any], files: Mapping[str, tuple[bytes, str]]) ->
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[tarfile.TarFile]:
+def _opened(source: Source) -> Iterator[tarfile.TarFile]:
     try:
-        with tarfile.open(path, mode="r|gz") as archive:
+        with (
+            tarfile.open(source, mode="r|gz")
+            if isinstance(source, str)
+            else tarfile.open(fileobj=source, mode="r|gz")
+        ) as archive:
             yield archive
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ReleaseError(f"the archive cannot be read: {error}") from error
@@ -213,10 +250,13 @@ def _check_member(member: tarfile.TarInfo) -> None:
 
 
 def read_archive(
-    path: str, *, hermes_root: str, config_dir: str
+    source: Source, *, hermes_root: str, config_dir: str, elsewhere: Elsewhere | None = None
 ) -> tuple[dict[str, Any], Iterator[tuple[str, bytes]]]:
-    """The checked manifest of an archive, and its files one by one, each checked against the manifest."""
-    members = _members(path)
+    """The checked manifest of an archive, and its files one by one, each checked against the manifest.
+
+    What the archive leaves out is asked of `elsewhere`, which finds a content by its sha256.
+    """
+    members = _members(source)
     name, size, read = next(members, ("", 0, lambda: b""))
     if name != MANIFEST or size > MAX_MANIFEST:
         raise ReleaseError(f"the archive does not begin with {MANIFEST}")
@@ -233,18 +273,24 @@ def read_archive(
                 raise ReleaseError(f"{member!r}: is not in the manifest, or twice in the archive")
             if length != entry["size"]:
                 raise ReleaseError(f"{member!r}: has {length} bytes, {entry['size']} expected")
-            content = fetch()
-            if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-                raise ReleaseError(f"{member!r}: does not fit its sha256")
-            yield member, content
-        if wanted:
-            raise ReleaseError(f"the archive lacks {len(wanted)} files, {min(wanted)!r} among them")
+            yield member, _checked(member, fetch(), entry)
+        for count, (path, entry) in enumerate(wanted.items()):
+            content = elsewhere(entry["sha256"]) if elsewhere else None
+            if content is None:
+                raise LackingError(f"the archive lacks {len(wanted) - count} files, {path!r} among them")
+            yield path, _checked(path, content, entry)
 
     return manifest, contents()
 
 
-def _members(path: str) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
-    with _opened(path) as archive:
+def _checked(path: str, content: bytes, entry: Mapping[str, Any]) -> bytes:
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise ReleaseError(f"{path!r}: does not fit its sha256")
+    return content
+
+
+def _members(source: Source) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
+    with _opened(source) as archive:
         for count, member in enumerate(archive):
             if count > MAX_FILES:
                 raise ReleaseError(f"the archive holds more than {MAX_FILES} files")

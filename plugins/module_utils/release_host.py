@@ -27,13 +27,16 @@ from . import (
     ownership,
     release,
     release_drift,
+    release_format,
     release_guard,
     release_lock,
+    release_program,
+    release_trial,
     release_undo,
     wizard_units,
 )
 from .hermes_home import HomeError
-from .release_format import MANIFEST, SHORT, ReleaseError, read_archive
+from .release_format import MANIFEST, SHORT, LackingError, ReleaseError, Source, read_archive
 from .release_homes import Homes, merged_of
 from .release_state import (
     FLEET,
@@ -89,7 +92,7 @@ class Deploy:
 
     # --- the whole of it
 
-    def run(self, archive: str = "") -> Result:
+    def run(self, archive: Source = "") -> Result:
         """Bring the host to the wanted release; one that is not here is asked for if there is no archive."""
         # A strict umask of the caller must not hide a release from its readers.
         os.umask(0o022)
@@ -100,6 +103,7 @@ class Deploy:
         try:
             with release_lock.locked(root, self.settings.owner, self._guarded()) as lock:
                 self.result.lock_broken = lock.broken
+                self._leave_tool()
                 self._resolve_kept()
                 self._apply(archive)
                 if self.result.draining:
@@ -114,8 +118,26 @@ class Deploy:
             self._give_up(str(error))
         return self.result
 
+    def ask(self) -> Result:
+        """Only whether there is anything to do here, and what somebody changed; nothing is written."""
+        self.settings = self.home_work.settings = replace(self.settings, check_mode=True, diff_mode=False)
+        self._resolve_kept()
+        result = self._predict("")
+        result.due = result.changed or self._guarded() in release_lock.PENDING
+        result.changed = False
+        if not result.due:
+            if self.settings.units:
+                result.health = self.gateways.answers()
+                result.due = not all(answer["ok"] for answer in result.health.values())
+        return result
+
     def _guarded(self) -> str:
         return str(release_guard.state(self.settings)["state"])
+
+    def _leave_tool(self) -> None:
+        """The next visit needs no module; where the guard is not, nothing else of ours may be."""
+        if os.path.exists(os.path.join(self.settings.lib_dir, release_guard.GUARD_PROGRAM)):
+            release_program.install(self.settings.lib_dir)
 
     def _resolve_kept(self) -> None:
         """Find the release that is asked for by name, and who it is for."""
@@ -144,7 +166,7 @@ class Deploy:
         known = {str(agent["name"]): agent for agent in [*fleet.get("wizards", []), *self.wanted.agents]}
         self._set_agents([dict(known.get(name) or {"name": name}) for name in found[0]["agents"]])
 
-    def _apply(self, archive: str) -> None:
+    def _apply(self, archive: Source) -> None:
         root, digest = self.settings.root, self.wanted.digest
         before = release.current_name(root)
         self.result.previous = before
@@ -153,15 +175,21 @@ class Deploy:
         here, damage = self._damage(directory)
         if damage or not here:
             if not archive:
-                self.result.need_archive = self.result.changed = True
+                # What is damaged cannot be taken from the host itself.
+                self._need_archive("" if damage else before)
                 return
-            release.stage(
-                archive,
-                root,
-                digest,
-                hermes_root=self.settings.hermes_root,
-                config_dir=self.settings.config_dir,
-            )
+            try:
+                release.stage(
+                    archive,
+                    root,
+                    digest,
+                    hermes_root=self.settings.hermes_root,
+                    config_dir=self.settings.config_dir,
+                )
+            except LackingError:
+                # The active release is not what the controller took it for; now all of it has to travel.
+                self._need_archive("")
+                return
         manifest = release.load_manifest(directory)
         if damage:
             # On record, so that a visit which finds it mended knows of the restart too.
@@ -173,6 +201,10 @@ class Deploy:
         due = self.gateways.due(manifest) if self.settings.units else []
         gone = self._gone(old)
         flips = before != self.result.release or self._files_differ() or bool(gone)
+        if flips:
+            proofs = {name: self._proof_of(manifest, name) for name in self.names}
+            trial = release_trial.Trial(self.settings, self.wanted, self.records, self.result)
+            trial.run(directory, manifest, accounts, proofs)
         if self._drain([*due, *gone]):
             return
         if flips:
@@ -213,6 +245,12 @@ class Deploy:
             for name in self.names
             if MANIFEST in damage or ownership.reload_for(left, files, name) == "restart"
         ]
+
+    def _need_archive(self, active: str) -> Result:
+        """Ask for the release; what the active one holds need not travel."""
+        self.result.need_archive = self.result.changed = True
+        self.result.blobs = release_format.blobs_of(self._manifest_of(active))
+        return self.result
 
     def _drain(self, names: list[str]) -> bool:
         """Give turns that run a chance to end; whether the controller has to come back for that."""
@@ -300,7 +338,13 @@ class Deploy:
             problems += [f"{name}: {line}" for line in found.get("problems", ["no answer"])]
             if not found.get("problems"):
                 # Those of kept releases too: going back must not wait for a new proof.
-                self.records.save(name, proved=[fingerprint, *proved][:KEPT_PROOFS])
+                self.records.save(
+                    name,
+                    proved=[fingerprint, *proved][:KEPT_PROOFS],
+                    endpoints=release_trial.endpoints_for(
+                        self.records.load(name), fingerprint, found.get("endpoints") or [], proved
+                    ),
+                )
         if problems:
             raise DeployError(f"Hermes does not accept the release: {problems[0]}", problems=problems)
 
@@ -309,6 +353,7 @@ class Deploy:
         seed = f"agents/{name}/seeded/config.yaml"
         return {
             "seed": os.path.join(directory, seed) if seed in manifest["files"] else "",
+            "documents": os.path.join(base, "home"),
             "scripts": os.path.join(base, "home", "scripts"),
             **merged_of(directory, name),
         }
@@ -316,8 +361,8 @@ class Deploy:
     def _proof_of(self, manifest: Mapping[str, Any], name: str) -> str:
         """Everything that the proof depends on; a release that differs elsewhere needs no new one."""
         head = f"agents/{name}/"
-        rooms = ("managed/", "merged/", "seeded/config.yaml", "home/scripts/")
-        parts = [manifest["hermes_version"]]
+        rooms = ("managed/", "merged/", "seeded/config.yaml", "home/")
+        parts = [release_trial.PROOF, manifest["hermes_version"]]
         for path, entry in manifest["files"].items():
             if path.startswith(head) and path[len(head) :].startswith(rooms):
                 parts.append(f"{path} {entry.get('sha256') or entry.get('link')}")
@@ -527,11 +572,11 @@ class Deploy:
         for path in (os.path.join(self.settings.config_dir, FLEET), os.path.join(root, PREVIOUS)):
             unlink(path)
         release.prune(root, 0, set())
-        release_guard.remove_programs(self.settings.lib_dir)
+        release_program.remove(self.settings.lib_dir)
 
     # --- prediction
 
-    def _predict(self, archive: str) -> Result:
+    def _predict(self, archive: Source) -> Result:
         """What a run would do; nothing is written. Without account or Hermes, what needs them is left out."""
         root, digest = self.settings.root, self.wanted.digest
         self.result.previous = release.current_name(root)
@@ -541,10 +586,12 @@ class Deploy:
         manifest, contents = release.load_manifest(directory), {}
         if damage or not here:
             if not archive:
-                self.result.need_archive = self.result.changed = True
-                return self.result
+                return self._need_archive("" if damage else self.result.previous)
             manifest, stream = read_archive(
-                archive, hermes_root=self.settings.hermes_root, config_dir=self.settings.config_dir
+                archive,
+                hermes_root=self.settings.hermes_root,
+                config_dir=self.settings.config_dir,
+                elsewhere=release.contents_of(os.path.join(root, release.RELEASES, self.result.previous)),
             )
             contents = dict(stream)
         torn = self._note_mended(damage, manifest) if damage else []
@@ -594,48 +641,3 @@ class Deploy:
 def _of_units(step: Mapping[str, Any]) -> bool:
     """Whether a step of an undo only restarted and asked the units."""
     return step["do"] == "run" and f" {release_undo.UNITS} " in str(step["what"])
-
-
-def from_parameters(
-    params: Mapping[str, Any], check_mode: bool, diff_mode: bool
-) -> tuple[bool, dict[str, Any]]:
-    """Whether a run failed, and its answer, for the module's own parameters."""
-    settings = Settings(
-        root=params["release_root"],
-        hermes_root=params["hermes_root"],
-        config_dir=params["config_dir"],
-        record_dir=params["record_dir"],
-        keep=params["keep"],
-        health_timeout_s=params["health_timeout_s"],
-        window_s=params["window_s"],
-        drain_s=params["drain_s"],
-        owner=params["owner"],
-        units=params["manage_units"],
-        check_mode=check_mode,
-        diff_mode=diff_mode,
-    )
-    agents = [dict(agent) for agent in params["agents"]]
-    secrets = {
-        str(agent["name"]): {
-            str(key): str(value)
-            for key, value in {
-                **(agent.get("env") or {}),
-                **(params["secrets"].get(agent["name"]) or {}),
-            }.items()
-        }
-        for agent in agents
-    }
-    kept = params["release"] or ""
-    deploy = Deploy(settings, Wanted(params["wanted"], agents, secrets, params["fleet_json"], kept))
-    try:
-        if params["state"] == "absent":
-            return False, deploy.absent().public()
-        if not (params["wanted"] or kept):
-            return True, {"msg": "no release was named; this module is run through its action plugin"}
-        return False, deploy.run(params["archive"] or "").public()
-    except DeployError as error:
-        return True, {"msg": str(error), **error.details}
-    except (ReleaseError, HomeError, wizard_units.UnitError, guard.GuardError) as error:
-        return True, {"msg": str(error)}
-    except OSError as error:
-        return True, {"msg": f"{error.filename or settings.root}: {error.strerror}"}

@@ -43,6 +43,12 @@ class Settings:
     window_s: float = 60
     drain_s: float = 0
     ask_timeout_s: float = 120
+    # Which keys to try at their endpoints before a flip: changed, always, never.
+    probe_keys: str = "changed"
+    probe_timeout_s: float = 5
+    # The prompt of the run before a flip; none without one.
+    smoke: str = ""
+    smoke_timeout_s: float = 120
     units: bool = True
     owner: str = ""
     timer: guard.Timer = guard.systemd_timer
@@ -71,6 +77,9 @@ class Result:
 
     changed: bool = False
     need_archive: bool = False
+    # Contents that are on the host already, as release_format.blobs_of says it.
+    blobs: str = ""
+    due: bool = False
     held: str = ""
     lock_broken: str = ""
     draining: dict[str, int] = field(default_factory=dict)
@@ -90,6 +99,9 @@ class Result:
     retired: list[str] = field(default_factory=list)
     pruned: list[str] = field(default_factory=list)
     health: dict[str, dict[str, Any]] = field(default_factory=dict)
+    probes: dict[str, dict[str, str]] = field(default_factory=dict)
+    smoke: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     diff: list[dict[str, str]] = field(default_factory=list)
 
     def add(self, what: str, agent: str, items: list[str]) -> None:

@@ -93,6 +93,10 @@ class Gateways:
             self.records.save(name, running=manifest["hash"], env=env_file.digest(self.env_of(name)))
         return answers
 
+    def answers(self) -> dict[str, dict[str, Any]]:
+        """What each gateway says right now."""
+        return wizard_units.wait_healthy(self.doors(), 0)
+
     def doors(self) -> dict[str, tuple[int, str]]:
         """Port and key of each gateway that has a key."""
         found = {}

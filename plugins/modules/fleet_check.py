@@ -53,6 +53,13 @@ options:
       - The file that lists what the pinned Hermes knows, made by C(scripts/config_keys.py).
       - By default the one that lies in the files of the role C(timmy.config.hermes_agent).
     type: path
+  roles:
+    description:
+      - Roles of this collection whose variables are looked over, on every host of the inventory.
+      - A variable that begins with the name of one of them, and is none of it, is refused.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Can run in C(check_mode); it then changes nothing and returns what a real run would return.

@@ -114,10 +114,46 @@ options:
     description: How long to wait for another deploy on the same host, in seconds.
     type: float
     default: 300.0
+  probe_keys:
+    description:
+      - Which keys of the agents to try before the flip, from the host, at the providers and chat platforms
+        for which the release uses them. Each key and endpoint costs one cheap read within O(probe_timeout_s).
+      - V(changed) tries those that this host has not seen accepted yet, V(always) all of them at each flip.
+      - A key that is refused ends the deploy before anything is changed. An endpoint that does not answer, or
+        says something else, is a warning, so fleets without an internet can be deployed.
+    type: str
+    choices: [changed, always, never]
+    default: changed
+  probe_timeout_s:
+    description: How long all reads of an agent's keys may take together, in seconds.
+    type: float
+    default: 5.0
+  smoke:
+    description:
+      - V(true) lets each agent do one run from the staged release before the flip, in a home that is thrown
+        away afterwards. Any other text than V(true) or V(false) is the prompt of that run.
+      - Tools that such a prompt asks for work where the agent's own do, so it should ask for none.
+      - A run that Hermes' usage file does not call complete ends the deploy before anything is changed.
+    type: raw
+    default: false
+  smoke_timeout_s:
+    description: How long that run may take, in seconds.
+    type: float
+    default: 120.0
   record_dir:
     description: Directory of the guard's records.
     type: path
     default: /var/lib/timmy-guard
+  ask:
+    description:
+      - Whether only to say if there is anything to do on this host, as RV(due).
+      - Nothing is sent and nothing is changed.
+    type: bool
+    default: false
+  asked:
+    description: What the same host answered to O(ask) a moment ago; it saves asking again.
+    type: dict
+    default: {}
   owner:
     description: Who holds the deploy lock. Set by the action plugin.
     type: str
@@ -258,12 +294,34 @@ need_archive:
   returned: success
   type: bool
   sample: false
+due:
+  description: Whether there is anything to do on this host, a gateway that is not well included.
+  returned: with O(ask)
+  type: bool
+  sample: false
+parcel:
+  description: Where what this host lacks lies packed on the controller until the run ends.
+  returned: with O(ask), when the host lacks the release
+  type: str
+  sample: /root/.ansible/tmp/ansible-local-4711k2/release-0f4c1ab27d3e9a55-x1
 problems:
   description: Every reason why Hermes does not accept the release.
   returned: when the release was refused
   type: list
   elements: str
   sample: ["ezra: config.yaml: agent.max_turn: Hermes does not know this key; did you mean agent.max_turns?"]
+probes:
+  description:
+    - What providers and platforms said about the keys that were tried, by agent.
+    - V(open) is an endpoint that answers without a key as well.
+  returned: success
+  type: dict
+  sample: {"ezra": {"openrouter OPENROUTER_API_KEY": "accepted"}}
+smoke:
+  description: How the run before the flip ended, by agent.
+  returned: success
+  type: dict
+  sample: {"ezra": {"ok": true, "outcome": "success", "reason": "completed", "duration_s": 2.4}}
 rolled_back:
   description: Whether the host is back on the release before.
   returned: when a flip was not confirmed
@@ -272,42 +330,14 @@ rolled_back:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timmy.config.plugins.module_utils import release_host
+from ansible_collections.timmy.config.plugins.module_utils import release_tool
 
 
 def main() -> None:
     """One call into the host half of a deploy."""
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "overlay_dir": {"type": "path"},
-            "agents": {"type": "list", "elements": "dict", "default": []},
-            "fleet": {"type": "list", "elements": "dict", "default": []},
-            "model": {"type": "dict", "default": {}},
-            "host": {"type": "str"},
-            "timezone": {"type": "str", "default": "UTC"},
-            "secrets": {"type": "dict", "default": {}, "no_log": True},
-            "hermes_version": {"type": "str", "default": "0.19.0"},
-            "health_timeout_s": {"type": "float", "default": 90.0},
-            "keep": {"type": "int", "default": 5},
-            "manage_units": {"type": "bool", "default": True},
-            "release_root": {"type": "path", "default": "/opt/timmy"},
-            "hermes_root": {"type": "path", "default": "/opt/hermes"},
-            "config_dir": {"type": "path", "default": "/etc/timmy"},
-            "release": {"type": "str"},
-            "window_s": {"type": "float", "default": 60.0},
-            "drain_s": {"type": "float", "default": 0.0},
-            "lock_wait_s": {"type": "float", "default": 300.0},
-            "record_dir": {"type": "path", "default": "/var/lib/timmy-guard"},
-            "owner": {"type": "str", "default": ""},
-            "wanted": {"type": "str", "default": ""},
-            "fleet_json": {"type": "dict", "default": {}},
-            "archive": {"type": "path"},
-        },
-        supports_check_mode=True,
-    )
-    failed, answer = release_host.from_parameters(module.params, module.check_mode, module._diff)
-    if failed:
+    module = AnsibleModule(argument_spec=release_tool.ARGUMENTS, supports_check_mode=True)
+    answer = release_tool.visit(module.params, module.check_mode, module._diff)
+    if answer.get("failed"):
         module.fail_json(**answer)
     module.exit_json(**answer)
 

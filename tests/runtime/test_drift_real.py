@@ -17,6 +17,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.timmy.config.plugins.action import sidecar_release
+from ansible_collections.timmy.config.plugins.plugin_utils import release_tree
 
 from timmy import settings
 from timmy.core import (
@@ -77,7 +78,7 @@ class Host:
         """Render and deploy the overlay as it is now."""
         where = self.where
         fleet = [{"name": "ezra", "host": "hermes-vps", "home": str(self.home)}]
-        tree = sidecar_release.build(
+        tree = release_tree.build(
             Templar(loader=DataLoader()),
             overlay_dir=str(self.overlay),
             package_dir=os.path.join(sidecar_release.COLLECTION, "src", "timmy"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.timmy.config.plugins.action import sidecar_release
 from ansible_collections.timmy.config.plugins.module_utils import release_format
+from ansible_collections.timmy.config.plugins.plugin_utils import release_confirm
 
 OVERLAY = os.path.join(sidecar_release.COLLECTION, "overlay")
 ARGS: dict[str, Any] = {
@@ -36,12 +38,20 @@ ARGS: dict[str, Any] = {
 class Action(sidecar_release.ActionModule):
     """The action with a host that answers from a list and keeps what it was sent."""
 
-    def __init__(self, args: dict[str, Any], answers: list[dict[str, Any]]) -> None:
+    def __init__(self, args: dict[str, Any], answers: list[dict[str, Any]], **host: bool) -> None:
         self.answers = answers
+        self.pipelining = host.get("pipelining", True)
+        self.tool = host.get("tool", True)
         self.calls: list[dict[str, Any]] = []
-        self.sent: list[tuple[str, bytes]] = []
+        self.sent: list[bytes] = []
+        self.by_module = 0
         task = SimpleNamespace(
-            args=args, async_val=0, check_mode=False, diff=False, action="sidecar_release", delegate_to=None
+            args=args,
+            async_val=0,
+            check_mode=host.get("check", False),
+            diff=False,
+            action="sidecar_release",
+            delegate_to=None,
         )
         shell = SimpleNamespace(join_path=os.path.join, tmpdir="/remote/tmp")
         loader = DataLoader()
@@ -61,12 +71,26 @@ class Action(sidecar_release.ActionModule):
     def _count_reset(self) -> None:
         self.resets += 1
 
+    def _is_pipelining_enabled(self, *_args: Any, **_more: Any) -> bool:
+        return self.pipelining
+
     def _execute_module(self, **call: Any) -> dict[str, Any]:
+        self.by_module += 1
         self.calls.append(dict(call["module_args"]))
         return self.answers.pop(0)
 
-    def _low_level_execute_command(self, command: str, **_more: Any) -> dict[str, Any]:
+    def _low_level_execute_command(
+        self, command: str, in_data: bytes | None = None, **_more: Any
+    ) -> dict[str, Any]:
         self.commands.append(command)
+        if in_data is not None:
+            if not self.tool:
+                return {"rc": 2, "stdout": "", "stderr": "can't open file: No such file or directory"}
+            head, _newline, archive = in_data.partition(b"\n")
+            self.calls.append(json.loads(head)["params"])
+            if archive:
+                self.sent.append(archive)
+            return {"rc": 0, "stdout": f"a banner\n{json.dumps(self.answers.pop(0))}\n", "stderr": ""}
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
             raise reply
@@ -79,7 +103,7 @@ class Action(sidecar_release.ActionModule):
         return "/remote/tmp"
 
     def _transfer_data(self, remote_path: str, data: bytes) -> str:
-        self.sent.append((remote_path, data))
+        self.sent.append(data)
         return remote_path
 
     def _fixup_perms2(self, *_args: Any, **_more: Any) -> None:
@@ -89,19 +113,50 @@ class Action(sidecar_release.ActionModule):
         return False
 
 
-def run(args: dict[str, Any], *answers: dict[str, Any]) -> tuple[Action, dict[str, Any]]:
-    action = Action(args, list(answers))
+def run(args: dict[str, Any], *answers: dict[str, Any], **host: bool) -> tuple[Action, dict[str, Any]]:
+    action = Action(args, list(answers), **host)
     return action, action.run(task_vars={"inventory_hostname": "hermes-vps"})
 
 
-def test_an_unchanged_host_costs_one_module_run_and_no_transfer() -> None:
+def test_an_unchanged_host_costs_one_visit_and_no_transfer() -> None:
     action, result = run(ARGS, {"changed": False, "need_archive": False})
-    assert (len(action.calls), action.sent) == (1, [])
+    assert (len(action.calls), len(action.commands), action.sent, action.by_module) == (1, 1, [], 0)
     assert result["changed"] is False
     call = action.calls[0]
     assert len(call["wanted"]) == 64
-    assert "archive" not in call
     assert not {"overlay_dir", "model", "fleet"} & call.keys()
+    assert "canary" not in action.commands[0]
+
+
+@pytest.mark.parametrize("host", [{"tool": False}, {"pipelining": False}])
+def test_without_the_tool_the_module_does_the_same(host: dict[str, bool]) -> None:
+    answers: tuple[dict[str, Any], ...] = ({"need_archive": True, "changed": True}, {"changed": True})
+    action, result = run(ARGS, *answers, **host)
+    streamed, _result = run(ARGS, *answers)
+    assert (action.by_module, result["changed"]) == (2, True)
+    assert action.sent == streamed.sent
+    assert action.calls[1]["archive"] == "/remote/tmp/release.tar.gz"
+    sent = [{k: v for k, v in call.items() if v is not None and k != "owner"} for call in streamed.calls]
+    told = [{k: v for k, v in call.items() if k not in {"owner", "archive"}} for call in action.calls]
+    assert told == sent
+
+
+def test_a_tool_that_breaks_is_not_taken_for_missing() -> None:
+    action = Action(ARGS, [])
+    action._low_level_execute_command = lambda *_args, **_more: {  # type: ignore[method-assign]
+        "rc": 1,
+        "stdout": "",
+        "stderr": "Traceback:\n  boom",
+    }
+    result = action.run(task_vars={"inventory_hostname": "hermes-vps"})
+    assert (result["failed"], action.by_module) == (True, 0)
+    assert result["msg"] == "the host tool ended with 1: Traceback: boom"
+
+
+def test_no_secret_comes_back_in_an_answer() -> None:
+    leak = {"changed": False, "health": {"ezra": {"reason": "key canary-0123456789abcdef refused"}}}
+    _action, result = run(ARGS, leak)
+    assert "canary" not in json.dumps(result)
 
 
 ARMED = {"changed": True, "release": "new", "previous": "old", "armed": True, "left_s": 50.0}
@@ -114,7 +169,9 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     def sleep(seconds: float) -> None:
         clock["now"] += seconds
 
-    monkeypatch.setattr(sidecar_release, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: clock["now"]))
+    still = SimpleNamespace(sleep=sleep, monotonic=lambda: clock["now"])
+    for module in (sidecar_release, release_confirm):
+        monkeypatch.setattr(module, "time", still)
 
 
 def confirmed_by(*replies: dict[str, Any] | Exception, **answer: Any) -> tuple[Action, dict[str, Any]]:
@@ -126,7 +183,7 @@ def confirmed_by(*replies: dict[str, Any] | Exception, **answer: Any) -> tuple[A
 def test_a_flip_is_confirmed_over_a_new_connection() -> None:
     action, result = confirmed_by({"rc": 0})
     assert (action.resets, len(action.calls)) == (1, 1)
-    assert action.commands[0].endswith("guard.py --dir /var/lib/timmy-guard confirm sidecar-release")
+    assert action.commands[1].endswith("guard.py --dir /var/lib/timmy-guard confirm sidecar-release")
     assert (result["confirmed"], result["changed"]) == (True, True)
     assert not {"armed", "left_s", "failed"} & result.keys()
 
@@ -175,7 +232,7 @@ def test_a_confirmation_whose_answer_was_lost_counts() -> None:
 
 def test_a_failed_deploy_is_not_confirmed() -> None:
     action, result = confirmed_by(failed=True, msg="ill")
-    assert (action.commands, result["msg"]) == ([], "ill")
+    assert (len(action.commands), result["msg"]) == (1, "ill")
 
 
 def test_a_host_that_is_held_is_waited_for_and_said() -> None:
@@ -210,21 +267,23 @@ def test_busy_agents_are_said_and_get_no_more_than_their_time(monkeypatch: pytes
 
 def test_going_back_renders_no_overlay() -> None:
     action, _result = run({"release": "previous", "overlay_dir": "/nowhere"}, {"changed": False})
-    assert "wanted" not in action.calls[0]
+    assert action.calls[0]["wanted"] == ""
     assert action.calls[0]["release"] == "previous"
 
 
-def test_a_host_that_asks_gets_the_archive_and_the_same_arguments(tmp_path: Path) -> None:
+def unpacked(data: bytes, **more: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
+    manifest, contents = release_format.read_archive(
+        io.BytesIO(data), hermes_root="/opt/hermes", config_dir="/etc/timmy", **more
+    )
+    return manifest, dict(contents)
+
+
+def test_a_host_that_asks_gets_the_archive_and_the_same_arguments() -> None:
     action, result = run(ARGS, {"need_archive": True, "changed": True}, {"changed": True, "release": "x"})
     first, second = action.calls
-    assert second == {**first, "archive": "/remote/tmp/release.tar.gz"}
+    assert second == first
     assert result["release"] == "x"
-    archive = tmp_path / "a"
-    archive.write_bytes(action.sent[0][1])
-    manifest, contents = release_format.read_archive(
-        str(archive), hermes_root="/opt/hermes", config_dir="/etc/timmy"
-    )
-    files = dict(contents)
+    manifest, files = unpacked(action.sent[0])
     assert manifest["hash"] == first["wanted"]
     assert manifest["agents"] == ["ezra"]
     assert not any(b"canary" in content for content in files.values())
@@ -233,6 +292,47 @@ def test_a_host_that_asks_gets_the_archive_and_the_same_arguments(tmp_path: Path
     )
     assert b"class" in files["lib/timmy/core/release_host.py"]
     assert json.loads(files["agents/ezra/merged/cron.json"])["jobs"]
+
+
+def test_only_what_a_host_lacks_travels_and_all_of_it_where_it_was_wrong() -> None:
+    action, _result = run(ARGS, {"need_archive": True, "changed": True}, {"changed": True})
+    manifest, files = unpacked(action.sent[0])
+    heart = "agents/ezra/timmy/HEART.md"
+    lacking = {**manifest, "files": {k: v for k, v in manifest["files"].items() if k != heart}}
+    needs = {"need_archive": True, "changed": True, "blobs": release_format.blobs_of(lacking)}
+    action, result = run(ARGS, needs, {"need_archive": True, "changed": True}, {"changed": True})
+    assert [len(action.calls), len(action.sent)] == [3, 2]
+    by_hash = {manifest["files"][path]["sha256"]: content for path, content in files.items()}
+    del by_hash[manifest["files"][heart]["sha256"]]
+    assert unpacked(action.sent[0], elsewhere=by_hash.get)[1] == files
+    assert unpacked(action.sent[1])[1] == files
+    assert len(action.sent[0]) < len(action.sent[1]) / 3
+    assert not {"blobs", "need_archive"} & {key for key, value in result.items() if value}
+
+
+def test_who_was_asked_before_is_sent_its_parcel_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ansible.constants.DEFAULT_LOCAL_TMP", str(tmp_path))
+    needs = {"need_archive": True, "changed": False, "due": True, "release": "x"}
+    asking, asked = run({**ARGS, "ask": True}, dict(needs))
+    assert (asked["due"], asking.sent, asking.calls[0]["ask"]) == (True, [], True)
+    action, result = run({**ARGS, "asked": asked}, {"changed": True})
+    assert [len(action.calls), len(action.sent)] == [1, 1]
+    assert action.calls[0]["wanted"] == asking.calls[0]["wanted"] == unpacked(action.sent[0])[0]["hash"]
+    assert action.calls[0]["fleet_json"] == asking.calls[0]["fleet_json"]
+    assert result["changed"]
+    # Another release, a parcel from elsewhere, one that is gone: rendered anew, as without asking.
+    elsewhere = tmp_path / "other" / os.path.basename(asked["parcel"])
+    elsewhere.parent.mkdir()
+    shutil.copy(asked["parcel"], elsewhere)
+    for more in (
+        {"hermes_version": "0.20.0"},
+        {"asked": {**asked, "parcel": str(elsewhere)}},
+        {"asked": {**asked, "parcel": f"{asked['parcel']}-gone"}},
+    ):
+        action, _result = run({**ARGS, "asked": asked, **more}, {"changed": False})
+        assert action.sent == []
 
 
 def test_a_failed_first_run_sends_nothing() -> None:
@@ -246,94 +346,19 @@ def test_absent_needs_no_overlay() -> None:
     assert len(action.calls) == 1
 
 
-def build(overlay: str = OVERLAY, **more: Any) -> sidecar_release.Tree:
-    settings: dict[str, Any] = {
-        "overlay_dir": overlay,
-        "package_dir": os.path.join(sidecar_release.COLLECTION, "src", "timmy"),
-        "agents": ARGS["agents"],
-        "fleet": ARGS["agents"],
-        "model": ARGS["model"],
-        "host": "hermes-vps",
-        "secrets": ARGS["secrets"],
-        "hermes_version": "0.19.0",
-        "release_root": "/opt/timmy",
-        "hermes_root": "/opt/hermes",
-        "config_dir": "/etc/timmy",
-        "timezone": "UTC",
-        **more,
-    }
-    return sidecar_release.build(Templar(loader=DataLoader()), **settings)
-
-
-def test_the_release_does_not_depend_on_where_or_when_it_is_built(tmp_path: Path) -> None:
-    copy = tmp_path / "overlay"
-    shutil.copytree(OVERLAY, copy)
-    for folder, _folders, names in os.walk(copy):
-        for name in names:
-            os.utime(os.path.join(folder, name), (1, 1))
-            os.chmod(os.path.join(folder, name), 0o600)
-    (copy / ".hidden").write_text("an editor's")
-    (copy / "SOUL.md~").write_text("an editor's")
-    one, two = build(), build(str(copy))
-    assert one.manifest == two.manifest
-    assert release_format.pack(one.manifest, one.files) == release_format.pack(two.manifest, two.files)
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"hermes_version": "0.20.0"},
-        {"model": {**ARGS["model"], "default": "another-model"}},
-        {"agents": [{"name": "ezra", "host": "hermes-vps", "api_port": 8650}]},
-        {"agents": [*ARGS["agents"], {"name": "bezalel", "host": "hermes-vps", "api_port": 8643}]},
-    ],
-)
-def test_what_decides_about_the_agents_changes_the_release(more: dict[str, Any]) -> None:
-    assert build(**more).manifest["hash"] != build().manifest["hash"]
-
-
-def test_the_values_of_secrets_do_not_change_the_release() -> None:
-    other = {"ezra": {"API_SERVER_KEY": "another-canary-0123456789"}}
-    assert build(secrets=other).manifest == build().manifest
-
-
-def test_reload_classes_and_modes_come_from_ownership() -> None:
-    files = build().manifest["files"]
-    assert files["agents/ezra/managed/config.yaml"]["reload"] == "restart"
-    assert files["hermes"] == {"link": "/opt/hermes/0.19.0", "class": "managed", "reload": "restart"}
-    assert files["agents/ezra/managed/.env"]["link"] == "/etc/timmy/agents/ezra.env"
-    assert files["agents/ezra/home/SOUL.md"]["reload"] == "new-session"
-    assert files["agents/ezra/seeded/config.yaml"]["class"] == "seeded"
-    assert files["agents/ezra/merged/config.json"]["class"] == "merged"
-    assert files["bin/door.sh"]["mode"] == "0755"
-
-
-def test_fleet_json_says_what_the_runtime_may_know() -> None:
-    fleet = build(fleet=[*ARGS["agents"], {"name": "allegro", "host": "allegro-vps"}]).fleet_json
-    assert fleet["wizards"] == [
-        {
-            "name": "ezra",
-            "display_name": "Ezra",
-            "home": "/home/ezra",
-            "api_port": 8642,
-            "unit": "timmy-wizard@ezra.service",
-        }
-    ]
-    assert fleet["fleet"] == [
-        {"name": "ezra", "host": "hermes-vps"},
-        {"name": "allegro", "host": "allegro-vps"},
-    ]
-    assert (fleet["schema"], fleet["host"]) == (1, "hermes-vps")
-    assert "canary" not in json.dumps(fleet)
-
-
 @pytest.mark.parametrize(
     ("args", "word"),
     [
         ({"overlay_dir": "/nowhere"}, "no such directory"),
-        ({"agents": "ezra"}, "must be a list"),
-        ({"agents": [{"host": "x"}]}, "that have a name"),
-        ({"agents": [{"name": "../etc"}]}, r"\.\."),
+        ({"agents": "ezra"}, "agents"),
+        ({"keep": "many"}, "keep"),
+        ({"agnets": []}, "agnets"),
+        ({"agents": [{"host": "x"}]}, "is no Unix name"),
+        ({"agents": [{"name": "../etc"}]}, "'../etc' is no Unix name"),
+        ({"agents": [{"name": "ezra"}, {"name": "ezra", "api_port": 1}]}, "named twice"),
+        ({"agents": [{"name": "ezra"}, {"name": "moses"}]}, "shares port 8642"),
+        ({"secrets": {"moses": {"KEY": "canary"}}}, "moses is none of this host's agents"),
+        ({"fleet": [{"host": "x"}]}, "fleet: must be a list of mappings that have a name"),
     ],
 )
 def test_bad_input_is_one_line_before_any_host_is_asked(args: dict[str, Any], word: str) -> None:
@@ -347,8 +372,3 @@ def test_broken_yaml_names_file_and_place(tmp_path: Path) -> None:
     (tmp_path / "overlay/config.yaml").write_text("agent: [\n")
     with pytest.raises(AnsibleActionFail, match=r"config\.yaml:\d+:\d+: broken YAML"):
         run({**ARGS, "overlay_dir": str(tmp_path / "overlay")})
-
-
-def test_an_installation_without_the_runtime_is_named(tmp_path: Path) -> None:
-    with pytest.raises(release_format.ReleaseError, match="runtime package is missing"):
-        sidecar_release.package(str(tmp_path))

@@ -22,6 +22,7 @@ GOOD: dict[str, Any] = {
     "agent": {"max_turns": 60, "verify_on_stop": False},
     "compression": {"threshold": 1},
     "cron": {"max_parallel_jobs": None},
+    "hooks_auto_accept": True,
     "hooks": {"pre_tool_call": [{"command": "/x", "timeout": 5}]},
     "platforms": {"api_server": {"enabled": True, "extra": {"host": "127.0.0.1", "port": 8642}}},
     "plugins": {"enabled": []},

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from ansible_collections.timmy.config.plugins.module_utils import (
     guard,
     release_guard,
+    release_program,
     release_state,
     release_undo,
     wizard_units,
@@ -73,15 +75,53 @@ def settings(root: Path) -> release_state.Settings:
     )
 
 
+def test_a_controller_knows_the_name_without_asking(tmp_path: Path) -> None:
+    texts = release_program.sources()
+    path = release_program.install(str(tmp_path))
+    assert os.path.basename(path) == release_program.name_of(texts)
+    other = {**texts, "timmy_release/guard.py": texts["timmy_release/guard.py"] + "\n"}
+    assert release_program.name_of(other) != release_program.name_of(texts)
+
+
+def imports_of(text: str) -> set[str]:
+    """Modules of ours that a source imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            found |= {node.module} if node.module else {name.name for name in node.names}
+    return found
+
+
+def test_the_program_holds_all_that_it_imports_and_no_more() -> None:
+    texts = release_program.sources()
+    package = release_program._PACKAGE
+    seen: set[str] = set()
+    todo = [release_program.ENTRY]
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo += imports_of(texts[f"{package}/{name}.py"])
+    assert seen == set(release_program.MODULES)
+
+
+def test_a_damaged_program_is_put_right(tmp_path: Path) -> None:
+    path = Path(release_program.install(str(tmp_path)))
+    content = path.read_bytes()
+    path.write_bytes(content[:1000])
+    assert release_program.install(str(tmp_path)) == str(path)
+    assert path.read_bytes() == content
+
+
 def test_the_program_runs_alone_and_older_ones_go(tmp_path: Path) -> None:
     where = settings(tmp_path)
     (tmp_path / "lib").mkdir()
-    (tmp_path / "lib/release-undo-0123456789ab.pyz").touch()
+    (tmp_path / "lib/release-0123456789ab.pyz").touch()
     (tmp_path / "lib/guard.py").touch()
-    path = release_guard.install_program(where.lib_dir)
+    path = release_program.install(where.lib_dir)
     assert sorted(os.listdir(where.lib_dir)) == sorted(["guard.py", os.path.basename(path)])
     stamp = os.stat(path).st_ino
-    assert release_guard.install_program(where.lib_dir) == path
+    assert release_program.install(where.lib_dir) == path
     assert os.stat(path).st_ino == stamp
     facts = release_undo.facts_of(
         where, "", "0123456789abcdef", [{"name": "no-such-agent", "env": {"A": "secret"}}]

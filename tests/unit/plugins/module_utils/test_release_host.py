@@ -99,11 +99,12 @@ class Host:
 
     def undo_step(self, argv: list[str], _timeout: float = 30) -> tuple[int, str]:
         """What the guard would run, in this process: its program is there, and its arguments are enough."""
-        assert argv[:2] == ["/usr/bin/python3", "-I"]
-        assert Path(argv[2]).parent == self.base / "lib"
-        assert Path(argv[2]).is_file()
-        self.undone.append(argv[3])
-        return release_undo.run(argv[3], json.loads(argv[4]), self.systemctl), ""
+        assert argv[:3] == ["/usr/bin/python3", "-I", "-S"]
+        program, step, facts = argv[3:]
+        assert Path(program).parent == self.base / "lib"
+        assert Path(program).is_file()
+        self.undone.append(step)
+        return release_undo.run(step, json.loads(facts), self.systemctl), ""
 
     def systemctl(self, argv: list[str]) -> tuple[int, str]:
         names = [word.split("@")[1].removesuffix(".service") for word in argv if "@" in word]
