@@ -125,10 +125,9 @@ class Deploy:
         result = self._predict("")
         result.due = result.changed or self._guarded() in release_lock.PENDING
         result.changed = False
-        if not result.due:
-            if self.settings.units:
-                result.health = self.gateways.answers()
-                result.due = not all(answer["ok"] for answer in result.health.values())
+        if not result.due and self.settings.units:
+            result.health = self.gateways.answers()
+            result.due = not all(answer["ok"] for answer in result.health.values())
         return result
 
     def _guarded(self) -> str:
