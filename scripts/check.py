@@ -57,7 +57,8 @@ def typed_paths() -> tuple[str, ...]:
     """Return what mypy reads: plugins under the name by which they are imported, and the rest."""
     # A module is checked by itself: two scripts of one name in two folders are no clash.
     plugins = (f"{COLLECTION}/plugins",)
-    rest = tuple(place for place in ("src", "sandbox/model", "sandbox/forge", "scripts") if any((ROOT / place).rglob("*.py")))
+    places = ("src", "sandbox/model", "sandbox/forge", "scripts")
+    rest = tuple(place for place in places if any((ROOT / place).rglob("*.py")))
     return plugins + rest
 
 

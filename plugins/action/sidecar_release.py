@@ -169,6 +169,10 @@ def _for_host(args: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in args.items() if name not in inside}
 
 
+def _turns(busy: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(busy.items()))
+
+
 def _warn(result: dict[str, Any], answer: dict[str, Any]) -> None:
     """Say what somebody changed, was set aside or has left; a report that only -v shows is read by nobody."""
     lines = answer.pop("warnings", [])
@@ -179,7 +183,3 @@ def _warn(result: dict[str, Any], answer: dict[str, Any]) -> None:
         lines.append(f"no longer on this host, stopped: {', '.join(answer['retired'])}")
     if lines:
         result.setdefault("warnings", []).extend(lines)
-
-
-def _turns(busy: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(busy.items()))

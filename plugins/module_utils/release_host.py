@@ -176,7 +176,8 @@ class Deploy:
         here, damage = self._damage(directory)
         if damage or not here:
             if not archive:
-                self._need_archive(before)
+                # What is damaged cannot be taken from the host itself.
+                self._need_archive("" if damage else before)
                 return
             try:
                 release.stage(
@@ -223,12 +224,6 @@ class Deploy:
             self.result.armed = True
             self.result.left_s = release_guard.state(self.settings)["left_s"]
 
-    def _need_archive(self, active: str) -> Result:
-        """Ask for the release; what the active one holds need not travel."""
-        self.result.need_archive = self.result.changed = True
-        self.result.blobs = release_format.blobs_of(self._manifest_of(active))
-        return self.result
-
     def _damage(self, directory: str) -> tuple[bool, list[str]]:
         """Whether the release is here, and which of its paths are not as its manifest says."""
         if not os.path.isdir(directory):
@@ -252,6 +247,12 @@ class Deploy:
             for name in self.names
             if MANIFEST in damage or ownership.reload_for(left, files, name) == "restart"
         ]
+
+    def _need_archive(self, active: str) -> Result:
+        """Ask for the release; what the active one holds need not travel."""
+        self.result.need_archive = self.result.changed = True
+        self.result.blobs = release_format.blobs_of(self._manifest_of(active))
+        return self.result
 
     def _drain(self, names: list[str]) -> bool:
         """Give turns that run a chance to end; whether the controller has to come back for that."""
@@ -604,7 +605,7 @@ class Deploy:
         manifest, contents = release.load_manifest(directory), {}
         if damage or not here:
             if not archive:
-                return self._need_archive(self.result.previous)
+                return self._need_archive("" if damage else self.result.previous)
             manifest, stream = read_archive(
                 archive,
                 hermes_root=self.settings.hermes_root,

@@ -172,8 +172,8 @@ def test_an_edit_of_equal_length_is_seen_without_a_restart(trial: Trial) -> None
             assert (fact["restarted"], trial.pid()) == ([], pid)
         finally:
             del trial.variables["timmy_model"]
-            trial.edit("ownership.yml", f"{rule}next-turn", f"{rule}restart")
             trial.deploy()
+            trial.edit("ownership.yml", f"{rule}next-turn", f"{rule}restart")
 
 
 def started_at(trial: Trial) -> float:
