@@ -42,7 +42,7 @@ MIB = 1024 * 1024
 HOST_TOOL = """
 import json, resource, sys
 sys.path.insert(0, "/opt/timmy/current/lib")
-from timmy.core import release_host
+from timmy.core import release_tool
 here = json.load(open("/etc/timmy/fleet.json"))
 params = {
     "state": "present", "release": "", "agents": here["wizards"], "secrets": {}, "fleet_json": here,
@@ -50,9 +50,9 @@ params = {
     "window_s": 60.0, "drain_s": 0.0, "manage_units": True, "release_root": "/opt/timmy",
     "hermes_root": "/opt/hermes", "config_dir": "/etc/timmy", "record_dir": "/var/lib/timmy-guard",
 }
-failed, answer = release_host.from_parameters(params, False, False)
+answer = release_tool.visit(params, False, False, sys.argv[1])
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"failed": failed, "msg": answer.get("msg", ""), "kib": memory}))
+print(json.dumps({"failed": bool(answer.get("failed")), "msg": answer.get("msg", ""), "kib": memory}))
 """
 
 # All that a refusal must leave as it is: link, trees, settings, secrets, records, and the gateway's process.
