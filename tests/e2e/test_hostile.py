@@ -49,6 +49,7 @@ params = {
     "wanted": sys.argv[2], "archive": sys.argv[1], "owner": "a trial", "keep": 5, "health_timeout_s": 90.0,
     "window_s": 60.0, "drain_s": 0.0, "manage_units": True, "release_root": "/opt/timmy",
     "hermes_root": "/opt/hermes", "config_dir": "/etc/timmy", "record_dir": "/var/lib/timmy-guard",
+    "probe_keys": False, "probe_timeout_s": 5.0, "smoke": False, "smoke_timeout_s": 5.0,
 }
 answer = release_tool.visit(params, False, False, sys.argv[1])
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
