@@ -12,7 +12,6 @@ caller has to confirm, over a connection that is made after it.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -21,7 +20,6 @@ from dataclasses import replace
 from typing import Any
 
 from . import (
-    env_file,
     guard,
     hermes_home,
     host_room,
@@ -32,37 +30,33 @@ from . import (
     release_guard,
     release_lock,
     release_program,
+    release_proof,
     release_trial,
     release_undo,
     wizard_units,
 )
 from .hermes_home import HomeError
+from .release_files import HostFiles
 from .release_format import MANIFEST, SHORT, LackingError, ReleaseError, Source, read_archive
-from .release_homes import Homes, merged_of
+from .release_homes import Homes
+from .release_removal import Removal
 from .release_state import (
     DIFF_LIMIT,
     FLEET,
-    STATE,
+    PREVIOUS,
     DeployError,
     Records,
     Result,
     Settings,
     Wanted,
     diff_of,
-    env_path,
-    owned_as,
-    owner,
-    read,
     read_json,
     shown,
-    text_of,
     unlink,
     write_json,
 )
 from .release_units import Gateways
 
-PREVIOUS = "previous.json"
-KEPT_PROOFS = 8
 # A visit that waits longer than this for busy agents hands back to the controller, which says so.
 DRAIN_VISIT_S = 5.0
 
@@ -83,6 +77,7 @@ class Deploy:
         self.result = Result()
         self.records = Records(settings.root)
         self.home_work = Homes(settings, self.records, self.result)
+        self.files = HostFiles(settings, wanted, self.result)
         self.window_s = settings.window_s
         self._set_agents(wanted.agents)
 
@@ -90,7 +85,7 @@ class Deploy:
         self.agents = agents
         self.names = [str(agent["name"]) for agent in agents]
         self.homes = {str(agent["name"]): str(agent.get("home") or "") for agent in agents}
-        self.gateways = Gateways(self.settings, self.records, agents, self._env_content, self.runner)
+        self.gateways = Gateways(self.settings, self.records, agents, self.files.env_content, self.runner)
 
     # --- the whole of it
 
@@ -122,7 +117,8 @@ class Deploy:
 
     def ask(self) -> Result:
         """Only whether there is anything to do here, and what somebody changed; nothing is written."""
-        self.settings = self.home_work.settings = replace(self.settings, check_mode=True, diff_mode=False)
+        self.settings = replace(self.settings, check_mode=True, diff_mode=False)
+        self.home_work.settings = self.files.settings = self.settings
         self._resolve_kept()
         result = self._predict("")
         result.due = result.changed or self._guarded() in release_lock.PENDING
@@ -163,7 +159,7 @@ class Deploy:
         damage = release.drift(release.release_dir(root, self.wanted.digest))
         if damage:
             raise DeployError(f"release {kept} is damaged here: {damage[0]['path']}: {damage[0]['problem']}")
-        fleet = json.loads(self._fleet_content() or b"{}")
+        fleet = json.loads(self.files.fleet_content() or b"{}")
         known = {str(agent["name"]): agent for agent in [*fleet.get("wizards", []), *self.wanted.agents]}
         self._set_agents([dict(known.get(name) or {"name": name}) for name in found[0]["agents"]])
 
@@ -198,12 +194,11 @@ class Deploy:
         old = self._manifest_of(before)
         self._note_paths(old, manifest, directory)
         accounts = self._accounts()
-        self._prove(directory, manifest, accounts)
+        proofs = release_proof.Proof(self.records, self.home_work).prove(directory, manifest, accounts)
         due = self.gateways.due(manifest) if self.settings.units else []
         gone = self._gone(old)
-        flips = before != self.result.release or self._files_differ() or bool(gone)
+        flips = before != self.result.release or self.files.differ(self.names) or bool(gone)
         if flips:
-            proofs = {name: self._proof_of(manifest, name) for name in self.names}
             trial = release_trial.Trial(self.settings, self.wanted, self.records, self.result)
             trial.run(directory, manifest, accounts, proofs)
         if self._drain([*due, *gone]):
@@ -280,7 +275,7 @@ class Deploy:
         window = release_guard.window_of(self.settings.window_s, stop_s, start_s)
         agents = [*self.agents, *({"name": name} for name in gone)]
         files = [
-            *(self._env_path(str(agent["name"])) for agent in agents),
+            *(self.files.env_path(str(agent["name"])) for agent in agents),
             os.path.join(self.settings.config_dir, FLEET),
             os.path.join(self.settings.root, PREVIOUS),
         ]
@@ -299,7 +294,9 @@ class Deploy:
     ) -> None:
         """Settings, link, homes and units. A deploy that stalled past its window is refused each step."""
         with self._step(flips):
-            self._write_settings()
+            self.files.write(self.homes)
+            if not self.wanted.kept:
+                release_drift.remember(self.settings, self.names)
             if before != self.result.release:
                 release.flip(self.settings.root, self.result.release)
                 self.result.changed = True
@@ -325,124 +322,6 @@ class Deploy:
                 raise DeployError(f"{name}: has no Unix account on this host; the role common makes it")
             accounts[name] = account
         return accounts
-
-    # --- prove
-
-    def _prove(
-        self, directory: str, manifest: Mapping[str, Any], accounts: Mapping[str, hermes_home.Account]
-    ) -> None:
-        """Let Hermes itself read the staged release; a problem ends the run before anything is changed."""
-        problems = []
-        for name in self.names:
-            if name not in manifest["agents"]:
-                problems.append(f"{name}: the release holds nothing for this agent")
-                continue
-            fingerprint = self._proof_of(manifest, name)
-            proved = list(self.records.load(name).get("proved") or [])
-            if fingerprint in proved:
-                continue
-            found = self.home_work.ask(
-                accounts[name], directory, {"do": "prove", **self._proof_request(directory, manifest, name)}
-            )
-            problems += [f"{name}: {line}" for line in found.get("problems", ["no answer"])]
-            if not found.get("problems"):
-                # Those of kept releases too: going back must not wait for a new proof.
-                self.records.save(
-                    name,
-                    proved=[fingerprint, *proved][:KEPT_PROOFS],
-                    endpoints=release_trial.endpoints_for(
-                        self.records.load(name), fingerprint, found.get("endpoints") or [], proved
-                    ),
-                )
-        if problems:
-            raise DeployError(f"Hermes does not accept the release: {problems[0]}", problems=problems)
-
-    def _proof_request(self, directory: str, manifest: Mapping[str, Any], name: str) -> dict[str, Any]:
-        base = os.path.join(directory, "agents", name)
-        seed = f"agents/{name}/seeded/config.yaml"
-        return {
-            "seed": os.path.join(directory, seed) if seed in manifest["files"] else "",
-            "documents": os.path.join(base, "home"),
-            "scripts": os.path.join(base, "home", "scripts"),
-            **merged_of(directory, name),
-        }
-
-    def _proof_of(self, manifest: Mapping[str, Any], name: str) -> str:
-        """Everything that the proof depends on; a release that differs elsewhere needs no new one."""
-        head = f"agents/{name}/"
-        rooms = ("managed/", "merged/", "seeded/config.yaml", "home/")
-        parts = [release_trial.PROOF, manifest["hermes_version"]]
-        for path, entry in manifest["files"].items():
-            if path.startswith(head) and path[len(head) :].startswith(rooms):
-                parts.append(f"{path} {entry.get('sha256') or entry.get('link')}")
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-    # --- settings and secrets
-
-    def _env_path(self, name: str) -> str:
-        return env_path(self.settings, name)
-
-    def _env_content(self, name: str) -> bytes:
-        if self.wanted.kept:
-            return read(self._env_path(name)) or b""
-        try:
-            return env_file.render(self.wanted.secrets.get(name) or {})
-        except env_file.EnvError as error:
-            raise DeployError(f"{name}: {error}") from error
-
-    def _fleet_content(self) -> bytes:
-        if self.wanted.kept:
-            return read(os.path.join(self.settings.config_dir, FLEET)) or b""
-        return (json.dumps(self.wanted.fleet, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode(
-            "utf-8"
-        )
-
-    def _files_differ(self) -> bool:
-        if self.wanted.kept:
-            return False
-        return any(read(self._env_path(name)) != self._env_content(name) for name in self.names) or (
-            read(os.path.join(self.settings.config_dir, FLEET)) != self._fleet_content()
-        )
-
-    def _write_settings(self) -> None:
-        """Env files and fleet.json; they stand before the flip, so a new release never meets old ones."""
-        if self.wanted.kept:
-            return
-        folder = os.path.join(self.settings.config_dir, "agents")
-        # Each file is for one agent's group; the folder only has to be passed through.
-        os.makedirs(folder, mode=0o755, exist_ok=True)
-        for name in self.names:
-            path, content = self._env_path(name), self._env_content(name)
-            before = read(path)
-            account = hermes_home.account(name, self.homes[name])
-            gid = account.gid if account else 0
-            if before == content and owned_as(path, 0, gid, 0o640):
-                continue
-            release.write_file(path, content, 0o640, **owner(0, gid))
-            self._note_env(name, before, content)
-        path, content = os.path.join(self.settings.config_dir, FLEET), self._fleet_content()
-        before = read(path)
-        if before != content:
-            release.write_file(path, content, 0o644)
-            self._note_fleet(before, content)
-        release_drift.remember(self.settings, self.names)
-
-    def _note_env(self, name: str, before: bytes | None, content: bytes) -> None:
-        self.result.changed = True
-        self.result.add("env", name, env_file.changes(before, content))
-        if self.settings.diff_mode:
-            self.result.diff.append(
-                diff_of(
-                    self._env_path(name), env_file.masked(before) if before else "", env_file.masked(content)
-                )
-            )
-
-    def _note_fleet(self, before: bytes | None, content: bytes) -> None:
-        self.result.changed = True
-        path = os.path.join(self.settings.config_dir, FLEET)
-        self.result.paths.setdefault("managed", []).append(path)
-        if self.settings.diff_mode:
-            self.result.diff.append(diff_of(path, text_of(before), text_of(content)))
 
     # --- units
 
@@ -515,7 +394,7 @@ class Deploy:
                 self.records.forget(name)
                 if not self.wanted.kept:
                     # Who goes back by hand may want to come forward again, with the secrets as they are.
-                    unlink(self._env_path(name))
+                    unlink(self.files.env_path(name))
 
     def _finish(self, before: str) -> None:
         root = self.settings.root
@@ -534,64 +413,9 @@ class Deploy:
         return {self.result.release, last, *running}
 
     def absent(self) -> Result:
-        """Take away what we put on this host. Homes keep everything that is not ours."""
-        root = self.settings.root
-        known = set(self.names) | set(self._gone({}))
-        before = release.current_name(root)
-        self.result.previous = before
-        present = [root_part for root_part in (root, self.settings.config_dir) if os.path.lexists(root_part)]
-        there = (
-            before
-            or release.releases(root)
-            or release.leftovers(root)
-            or any(os.path.lexists(self.records.path(name)) for name in known)
-            # A run that was killed, maybe while it took things away.
-            or os.path.lexists(os.path.join(root, release_lock.LEASE))
-        )
-        fleet = os.path.join(self.settings.config_dir, FLEET)
-        if not present or not (there or os.path.lexists(fleet)):
-            if not self.settings.check_mode:
-                self._remove_places()
-            return self.result
-        self.result.changed = True
-        self.result.retired = sorted(known)
-        if self.settings.check_mode:
-            return self.result
-        try:
-            with release_lock.locked(root, self.settings.owner, self._guarded()) as lock:
-                self.result.lock_broken = lock.broken
-                self._remove_all(sorted(known), before)
-        except release_lock.HeldError as error:
-            self.result.held = str(error)
-            return self.result
-        self._remove_places()
-        return self.result
-
-    def _remove_places(self) -> None:
-        """The last of it, which may be repeated: what is empty now goes, what holds foreign files stays."""
-        root = self.settings.root
-        for path in (STATE, release.RELEASES, release_lock.LOCK, ""):
-            full = os.path.join(root, path) if path else root
-            with contextlib.suppress(OSError):
-                os.unlink(full) if path == release_lock.LOCK else os.rmdir(full)
-        with contextlib.suppress(OSError):
-            os.rmdir(os.path.join(self.settings.config_dir, "agents"))
-
-    def _remove_all(self, known: list[str], before: str) -> None:
-        root = self.settings.root
-        if self.settings.units:
-            wizard_units.disable(known, self.runner)
-        for name in known:
-            account = hermes_home.account(name, self.homes.get(name, ""))
-            if account is not None and os.path.isdir(account.home):
-                self.home_work.clear(account, os.path.join(root, release.RELEASES, before))
-            for path in (self._env_path(name), self.records.path(name)):
-                unlink(path)
-        release.flip(root, "")
-        for path in (os.path.join(self.settings.config_dir, FLEET), os.path.join(root, PREVIOUS)):
-            unlink(path)
-        release.prune(root, 0, set())
-        release_program.remove(self.settings.lib_dir)
+        """Take away what deploys put on this host."""
+        removal = Removal(self.settings, self.records, self.home_work, self.result, self.runner)
+        return removal.run(self.homes)
 
     # --- prediction
 
@@ -620,14 +444,9 @@ class Deploy:
         old = self._manifest_of(self.result.previous)
         self._note_paths(old, manifest, directory, contents)
         self.result.changed = self.result.changed or self.result.previous != self.result.release
+        self.files.predict(self.names)
         for name in self.names:
-            before, content = read(self._env_path(name)), self._env_content(name)
-            if before != content:
-                self._note_env(name, before, content)
             self.home_work.predict(name, self.homes[name], manifest, directory, contents)
-        fleet = read(os.path.join(self.settings.config_dir, FLEET))
-        if fleet != self._fleet_content():
-            self._note_fleet(fleet, self._fleet_content())
         if self.settings.units:
             due = self.gateways.due(manifest)
             self.result.restarted = [name for name in self.names if name in due or name in torn]

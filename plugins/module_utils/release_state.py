@@ -17,6 +17,7 @@ from . import guard, release
 
 STATE = "state"
 FLEET = "fleet.json"
+PREVIOUS = "previous.json"
 DIFF_LIMIT = 64 * 1024
 
 

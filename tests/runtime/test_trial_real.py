@@ -24,6 +24,7 @@ from timmy.core import (
     guard,
     hermes_home,
     release,
+    release_files,
     release_format,
     release_guard,
     release_host,
@@ -117,8 +118,8 @@ class Host:
 def host(tmp_path: Path, hermes_binary: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host(tmp_path, hermes_binary)
     monkeypatch.setattr(hermes_home, "account", lambda _name, _home="": made.who)
-    monkeypatch.setattr(release_host, "owner", lambda _uid, _gid: {})
-    monkeypatch.setattr(release_host, "owned_as", lambda *_all: True)
+    monkeypatch.setattr(release_files, "owner", lambda _uid, _gid: {})
+    monkeypatch.setattr(release_files, "owned_as", lambda *_all: True)
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     return made

@@ -19,6 +19,7 @@ from ansible_collections.timmy.config.plugins.module_utils import (
     hermes_home,
     home_merge,
     release,
+    release_files,
     release_format,
     release_guard,
     release_host,
@@ -52,8 +53,8 @@ class Host:
         monkeypatch.setattr(guard, "run_argv", self.undo_step)
         self.undone: list[str] = []
         self.turns: dict[str, int] = {}
-        monkeypatch.setattr(release_host, "owner", lambda _uid, _gid: {})
-        monkeypatch.setattr(release_host, "owned_as", self.mode_is)
+        monkeypatch.setattr(release_files, "owner", lambda _uid, _gid: {})
+        monkeypatch.setattr(release_files, "owned_as", self.mode_is)
         python = root / "hermes/1.0/bin/python"
         python.parent.mkdir(parents=True)
         python.touch()
@@ -431,7 +432,7 @@ def test_without_an_account_a_real_run_names_the_role_that_makes_it(host: Host) 
     [
         (release, "stage"),
         (hermes_home, "ask_hermes"),
-        (release_host.Deploy, "_write_settings"),
+        (release_files.HostFiles, "write"),
         (release, "flip"),
         (hermes_home, "look"),
         (hermes_home, "settle"),
