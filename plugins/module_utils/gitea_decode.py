@@ -139,21 +139,22 @@ def _walk(raw: Any, steps: list[str]) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return value if type(value) is int else UNFIT
+    return value if isinstance(value, int) and not isinstance(value, bool) else UNFIT
 
 
 def _text(value: Any) -> Any:
-    return value if type(value) is str else UNFIT
+    return value if isinstance(value, str) else UNFIT
 
 
 def _truth(value: Any) -> Any:
-    return value if type(value) is bool else UNFIT
+    return value if isinstance(value, bool) else UNFIT
 
 
 def _texts_by_name(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return UNFIT
-    return types.MappingProxyType({k: v for k, v in value.items() if type(k) is str and type(v) is str})
+    texts = {k: v for k, v in value.items() if isinstance(k, str) and isinstance(v, str)}
+    return types.MappingProxyType(texts)
 
 
 def _many(convert: Convert) -> Convert:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from .gitea_admin_types import ServerSettings
@@ -25,7 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 Query = Mapping[str, "str | int | bool | None"]
 
-NO_QUERY: Query = {}
+NO_QUERY: Query = MappingProxyType({})
 
 # How many pages of the newest to search for what was just made.
 LOOK_PAGES = 4

@@ -23,7 +23,7 @@ def key(*names: str, default: Any) -> Any:
     """Return a field read from the first key that has a value.
 
     Dots lead into objects, `*` over the rows of a list, and a `?` asks only whether something is there."""
-    return field(default=default, metadata={KEYS: names})
+    return field(default=default, metadata={KEYS: names})  # pylint: disable=invalid-field-call
 
 
 def _no_units() -> Mapping[str, str]:

@@ -121,18 +121,18 @@ def stage(source: Source, root: str, wanted: str, *, hermes_root: str, config_di
 def contents_of(directory: str) -> Elsewhere:
     """Finds a content in a release by its sha256. It is copied, not linked: releases share no damage."""
     files = load_manifest(directory).get("files", {})
-    places = {entry["sha256"]: path for path, entry in files.items() if "sha256" in entry}
+    places = {entry["sha256"]: (path, entry["size"]) for path, entry in files.items() if "sha256" in entry}
 
     def find(sha256: str) -> bytes | None:
         if sha256 not in places:
             return None
         try:
-            full = os.path.join(directory, places[sha256])
-            handle = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            path, size = places[sha256]
+            handle = os.open(os.path.join(directory, path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
         with os.fdopen(handle, "rb") as stream:
-            content = stream.read()
+            content = stream.read(size + 1)
         return content if hashlib.sha256(content).hexdigest() == sha256 else None
 
     return find

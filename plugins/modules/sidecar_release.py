@@ -337,6 +337,8 @@ def main() -> None:
     """One call into the host half of a deploy."""
     module = AnsibleModule(argument_spec=release_tool.ARGUMENTS, supports_check_mode=True)
     answer = release_tool.visit(module.params, module.check_mode, module._diff)
+    for line in answer.pop("warnings", None) or []:
+        module.warn(line)
     if answer.get("failed"):
         module.fail_json(**answer)
     module.exit_json(**answer)

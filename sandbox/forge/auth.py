@@ -32,7 +32,7 @@ def hash_password(password: str) -> str:
 
 def check_password(password: str, stored: str) -> bool:
     """Compare in constant time; an account without a password matches nothing."""
-    salt, _, digest = stored.partition("$")
+    salt, _sign, digest = stored.partition("$")
     if not digest:
         return False
     made = hashlib.pbkdf2_hmac("sha256", password.encode(), bytes.fromhex(salt), ROUNDS)

@@ -116,7 +116,7 @@ class Form:
         self.kinds: dict[str, str] = {}
         self.required: list[str] = []
         for word in fields.split():
-            key, _, kind = word.partition(":")
+            key, _colon, kind = word.partition(":")
             self.kinds[key] = kind.rstrip("!")
             if kind.endswith("!"):
                 self.required.append(key)

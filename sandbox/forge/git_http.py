@@ -120,7 +120,7 @@ def _read_headers(stream: Any) -> tuple[int, list[tuple[str, str]]]:
         line = raw.decode("latin-1").strip()
         if not line:
             break
-        name, _, value = line.partition(":")
+        name, _colon, value = line.partition(":")
         if name.lower() == "status":
             status = int(value.split()[0])
         else:

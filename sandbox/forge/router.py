@@ -143,7 +143,7 @@ def find_account(r: Request, name: str, *, at: int = 1) -> None:
 
 
 def _allowed(r: Request, need: str) -> None:
-    word, _, unit = need.partition(":")
+    word, _colon, unit = need.partition(":")
     if word == "site":
         if not r.site_admin:
             raise ApiError(403, "user should be the site admin")

@@ -119,7 +119,7 @@ def _combined(r: Request, name: str) -> Response:
 @route("GET", "/repos/{owner}/{repo}/commits/{rest*}", scope="repository", need="read:repo.code")
 def of_commit(r: Request) -> Response:
     """Show .../status (combined), .../statuses (all) or .../pull of a ref, whose name may hold slashes."""
-    name, _, word = r.params["rest"].rpartition("/")
+    name, _slash, word = r.params["rest"].rpartition("/")
     if word == "status":
         return _combined(r, name)
     if word == "statuses":

@@ -162,13 +162,13 @@ def test_unique_commits_raced_to_one_ref_have_one_winner(
         codes = [-1] * WRITERS
         gate = threading.Barrier(WRITERS)
 
-        def push(at: int, ref: str = ref, codes: list[int] = codes, gate: threading.Barrier = gate) -> None:
+        def push(at: int, ref: str, codes: list[int], gate: threading.Barrier) -> None:
             gate.wait()
             codes[at] = (
                 clones[at].git("push", f"--force-with-lease={ref}:", "origin", f"HEAD:{ref}").returncode
             )
 
-        threads = [threading.Thread(target=push, args=(at,)) for at in range(WRITERS)]
+        threads = [threading.Thread(target=push, args=(at, ref, codes, gate)) for at in range(WRITERS)]
         for thread in threads:
             thread.start()
         for thread in threads:

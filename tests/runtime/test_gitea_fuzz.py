@@ -76,10 +76,10 @@ def is_of(value: Any, hint: Any) -> bool:
     if origin is not None:
         return isinstance(value, MappingProxyType) and all(is_of(one, inner[1]) for one in value.values())
     if dataclasses.is_dataclass(hint):
-        return type(value) is hint and typed(value)
+        return isinstance(value, hint) and typed(value)
     if hint is datetime:
         return isinstance(value, datetime) and value.utcoffset() == timedelta(0)
-    return type(value) is hint
+    return value.__class__ is hint
 
 
 def typed(made: Any) -> bool:

@@ -119,7 +119,7 @@ def test_credentials_that_cannot_be_right_are_refused_unseen(wrong: dict[str, st
 )
 def test_each_status_is_an_error_that_says_it(status: int, kind: type[ForgeError], again: bool) -> None:
     error = answer_error("PUT", "/x", status, "the reason", location="/there")
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert str(error).startswith(f"PUT /x: {status} ")
     assert ("/there" if status == 301 else "the reason") in str(error)
     assert transient(error) is again
