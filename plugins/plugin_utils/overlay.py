@@ -138,12 +138,8 @@ def _is_below(path: str, directory: str) -> bool:
     return os.path.realpath(path).startswith(os.path.realpath(directory) + os.sep)
 
 
-@functools.lru_cache(maxsize=1024)
 def parse(path: str, data: bytes) -> Any:
-    """The parsed content of a YAML or JSON file; a mistake is reported as file:line:column.
-
-    Each agent's rendering reads the same files, so the answer is shared: who wants to change it copies it.
-    """
+    """The parsed content of a YAML or JSON file; a mistake is reported as file:line:column."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -166,6 +162,12 @@ def parse(path: str, data: bytes) -> Any:
         raise OverlayError(f"{path}:{line}", f"broken YAML: {error.reason}") from error
     except (ValueError, RecursionError) as error:
         raise OverlayError(path, f"broken YAML: {error}") from error
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(path: str, data: bytes) -> Any:
+    """As `parse`, for rendering, which reads the same files for each agent and changes none of it."""
+    return parse(path, data)
 
 
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -253,7 +255,7 @@ def agent_variables(
         "model": dict(model),
     }
     if PORTFOLIOS in tree:
-        portfolios = _template(templar, PORTFOLIOS, parse(PORTFOLIOS, tree[PORTFOLIOS]), variables)
+        portfolios = _template(templar, PORTFOLIOS, _parsed(PORTFOLIOS, tree[PORTFOLIOS]), variables)
         try:
             full.update(agent_portfolio.portfolio_of(portfolios, full, variables["model"], secret_names))
         except overlay_problem.CheckError as error:
@@ -318,7 +320,7 @@ def modes(tree: Mapping[str, bytes], ownership: Mapping[str, Any], agent: str = 
 
 def _value(templar: Any, path: str, data: bytes, variables: Mapping[str, Any]) -> Any:
     if is_structured(path):
-        value = _template(templar, path, parse(path, data), variables)
+        value = _template(templar, path, _parsed(path, data), variables)
         if path == CHANNELS:
             return overlay_channels.channel_aliases(value, str(variables["wizard"]["name"]))
         return value

@@ -281,7 +281,7 @@ def test_what_is_adopted_is_quiet_and_says_the_line_for_the_overlay(host: Host) 
     for name, old, new in (
         ("HEART.md", "", "More.\n"),
         ("channel_directory.json", '"id": null', '"id": "-100123"'),
-        ("home-config.yaml", "mode: project", "mode: auto"),
+        ("home-config.yaml", "mode: project", "mode: strict"),
         ("cron/morning-self-check.yaml", "Check yourself", "Do check yourself"),
         ("cron/weekly-memory-tidy.yaml", "Read your", "Read all your"),
     ):

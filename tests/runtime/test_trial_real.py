@@ -19,6 +19,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.timmy.config.plugins.action import sidecar_release
+from ansible_collections.timmy.config.plugins.plugin_utils import release_tree
 
 from timmy.core import (
     guard,
@@ -55,7 +56,7 @@ class Host:
         self.overlay = Path(sidecar_release.COLLECTION) / "overlay"
 
     def build(self, url: str) -> Any:
-        return sidecar_release.build(
+        return release_tree.build(
             Templar(loader=DataLoader()),
             overlay_dir=str(self.overlay),
             package_dir=os.path.join(sidecar_release.COLLECTION, "src", "timmy"),

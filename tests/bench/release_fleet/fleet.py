@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -80,7 +81,18 @@ class Fleet:
     def synchronize(self, overlay: Path) -> float:
         """The same tree by ansible.posix.synchronize, which neither proves nor flips nor confirms."""
         paths = f"{ROOT / 'build/collections'}:{COLLECTIONS}"
-        argv = self._argv(str(HERE / "synchronize.yml"), "--extra-vars", f"source={overlay}/")
+        # Written here, since its module is only at hand where it is measured.
+        task = {"src": f"{overlay}/", "dest": "/opt/bench-synchronize/", "delete": True, "use_ssh_args": True}
+        play = {
+            "name": "Bring the tree to the hosts",
+            "hosts": "wizards",
+            "gather_facts": False,
+            "vars": {"ansible_pipelining": True},
+            "tasks": [{"name": "Synchronize the tree", "ansible.posix.synchronize": task}],
+        }
+        playbook = INVENTORY.parent / "synchronize.yml"
+        playbook.write_text(json.dumps([play]), encoding="utf-8")
+        argv = self._argv(str(playbook))
         return seconds(argv, ANSIBLE_COLLECTIONS_PATH=paths, ANSIBLE_CALLBACKS_ENABLED="")[0]
 
     def prepare_synchronize(self) -> None:

@@ -121,7 +121,8 @@ def test_whatever_stops_a_run_leaves_the_module_in_order(
     monkeypatch.setattr(release_host.Deploy, "run", deploy)
     answer = run(sidecar_release, wanted="f" * 64, **places(tmp_path))
     assert answer["failed"]
-    assert answer["msg"] == ("/opt/timmy: No space left on device" if kind is OSError else "told so")
+    full = "/opt/timmy: No space left on device; free some space there and deploy again"
+    assert answer["msg"] == (full if kind is OSError else "told so")
 
 
 def test_absent_on_a_blank_host_changes_nothing(run: Run, tmp_path: Path) -> None:
