@@ -24,9 +24,11 @@ from ansible_collections.timmy.config.plugins.module_utils import (
 )
 from ansible_collections.timmy.config.plugins.module_utils.fleet_check import SECRETS
 from ansible_collections.timmy.config.plugins.module_utils.overlay_problem import Problem
-from ansible_collections.timmy.config.plugins.plugin_utils import overlay
+from ansible_collections.timmy.config.plugins.plugin_utils import overlay, render_memo
 
 _COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# Each agent has one, derived from the fleet's secret, whether the operator names it or not.
+GATEWAY_KEY = "API_SERVER_KEY"
 DEFAULT_OVERLAY = os.path.join(_COLLECTION, "overlay")
 DEFAULT_KEYS = os.path.join(_COLLECTION, "roles", "hermes_agent", "files", "config-keys-0.19.0.json")
 # Types are checked by fleet_check itself; Ansible's own conversion would quote the value that it dislikes.
@@ -154,7 +156,7 @@ def _check_agents(
     for wizard in wizards:
         if wizard.get("state", "present") != "present":
             continue
-        names = {*secrets.get(wizard["name"], {}), *wizard.get("env", {})}
+        names = {*secrets.get(wizard["name"], {}), *wizard.get("env", {}), GATEWAY_KEY}
         variables = overlay.agent_variables(
             templar,
             tree,
@@ -165,12 +167,15 @@ def _check_agents(
             secret_names=names,
         )
         agents.append(variables["wizard"])
-        rendered = dict(overlay.render_values(templar, tree, ownership, variables).values())
+        values = overlay.render_values(templar, tree, ownership, variables)
+        rendered = dict(values.values())
         found = [line for path, value in rendered.items() for line in _check_rendered(path, value, keys)]
         yield from found
         if not found and not wrong:
             rendered["seed/config.yaml"] = seed
             yield from _check_together(wizard["name"], names, rendered, tree=tree, keys=keys)
+        key = render_memo.key_of(tree, wizard, wizard["host"], wizards, args["model"], sorted(names))
+        render_memo.put(key, overlay.encoded(values))
     yield from agent_portfolio.check_agents_portfolios(agents)
 
 

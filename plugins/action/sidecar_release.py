@@ -19,8 +19,8 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.timmy.config.plugins.module_utils import (
     overlay_problem,
+    release_arguments,
     release_format,
-    release_tool,
 )
 from ansible_collections.timmy.config.plugins.plugin_utils import (
     overlay,
@@ -47,7 +47,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
         args = self._arguments()
-        asked = args.pop("asked")
+        asked, groups = args.pop("asked"), args.pop("ask_groups")
         if args["state"] == "present" and not args["release"]:
             answer = self._bring(args, asked, variables)
         else:
@@ -58,16 +58,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         for name in ("left_s", "draining", "cut", "held", "blobs", *(() if args["ask"] else ("due",))):
             answer.pop(name, None)
         result.update(answer)
+        if args["ask"] and len(groups) == 2 and not answer.get("failed"):
+            # As group_by does it, without a task of its own for each host.
+            result.update(add_group=groups[0 if answer.get("due") else 1], parent_groups=["all"])
         return result
 
     def _arguments(self) -> dict[str, Any]:
         """The task's arguments with every default; the same list counts on the host."""
-        checked = ArgumentSpecValidator(release_tool.ARGUMENTS).validate(dict(self._task.args))
+        checked = ArgumentSpecValidator(release_arguments.ARGUMENTS).validate(dict(self._task.args))
         if checked.error_messages:
             raise AnsibleActionFail(" ".join(checked.error_messages[0].split()))
         args = dict(checked.validated_parameters)
         args["owner"] = f"{getpass.getuser()}@{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"
-        problem = release_tool.problem_of(args["agents"], args["secrets"])
+        problem = release_arguments.problem_of(args["agents"], args["secrets"])
         if problem or not all(agent.get("name") for agent in args["fleet"]):
             raise AnsibleActionFail(problem or "fleet: must be a list of mappings that have a name")
         return args

@@ -307,29 +307,35 @@ def _sha256(full: str) -> str:
         return hashlib.sha256(handle.read()).hexdigest()
 
 
-def releases(root: str) -> list[tuple[str, dict[str, Any]]]:
-    """The releases of this host, newest first, as (directory name, manifest)."""
+def _by_age(root: str) -> list[tuple[float, str]]:
+    """The directories that may be releases, newest first, as (change time, name).
+
+    The change time says when a release came to this host; a manifest has no clock.
+    """
     base = os.path.join(root, RELEASES)
     try:
         names = [name for name in os.listdir(base) if _NAME.fullmatch(name)]
     except OSError:
         return []
-    found = []
-    for name in names:
-        manifest = load_manifest(os.path.join(base, name))
-        if str(manifest.get("hash", "")).startswith(name):
-            # Its change time says when a release came to this host; a manifest has no clock.
-            found.append((os.stat(os.path.join(base, name)).st_ctime_ns, name, manifest))
-    return [
-        (name, manifest) for _when, name, manifest in sorted(found, key=lambda item: item[:2], reverse=True)
-    ]
+    return sorted(((os.stat(os.path.join(base, name)).st_ctime, name) for name in names), reverse=True)
+
+
+def releases(root: str) -> list[tuple[str, dict[str, Any]]]:
+    """The releases of this host, newest first, as (directory name, manifest)."""
+    base = os.path.join(root, RELEASES)
+    found = [(name, load_manifest(os.path.join(base, name))) for _when, name in _by_age(root)]
+    return [(name, manifest) for name, manifest in found if str(manifest.get("hash", "")).startswith(name)]
 
 
 def spare(root: str, keep: int, protected: set[str], young_s: float = 0) -> list[str]:
     """The releases that `prune` removes: beyond the `keep` newest, and not young."""
-    base = os.path.join(root, RELEASES)
-    names = [name for name, _manifest in releases(root) if name not in protected][max(keep, 0) :]
-    return [name for name in names if time.time() - os.stat(os.path.join(base, name)).st_ctime >= young_s]
+    born = {name: when for when, name in _by_age(root) if name not in protected}
+    limit = time.time() - young_s
+    # What is no release only takes a place here: without one too old, no manifest needs to be read.
+    if not any(when <= limit for when in [*born.values()][max(keep, 0) :]):
+        return []
+    names = [name for name, _manifest in releases(root) if name in born][max(keep, 0) :]
+    return [name for name in names if born[name] <= limit]
 
 
 def prune(root: str, keep: int, protected: set[str], young_s: float = 0) -> list[str]:

@@ -208,6 +208,8 @@ class Deploy:
             self._arm(before, gone, due)
         try:
             self._change(manifest, directory, accounts, before, flips)
+            if self.settings.units:
+                self._restart(manifest, flips, due)
             self._retire(gone)
             self._finish(before)
         except (ReleaseError, HomeError, wizard_units.UnitError, guard.GuardError, OSError) as error:
@@ -292,7 +294,7 @@ class Deploy:
         before: str,
         flips: bool,
     ) -> None:
-        """Settings, link, homes and units. A deploy that stalled past its window is refused each step."""
+        """Settings, link and homes. A deploy that stalled past its window is refused each step."""
         with self._step(flips):
             self.files.write(self.homes)
             if not self.wanted.kept:
@@ -303,8 +305,6 @@ class Deploy:
         for name in self.names:
             with self._step(flips):
                 self.home_work.settle(name, manifest, directory, accounts[name])
-        if self.settings.units:
-            self._restart(manifest, flips)
 
     def _step(self, flips: bool) -> contextlib.AbstractContextManager[None]:
         if not flips:
@@ -325,8 +325,7 @@ class Deploy:
 
     # --- units
 
-    def _restart(self, manifest: Mapping[str, Any], flips: bool) -> None:
-        due = self.gateways.due(manifest)
+    def _restart(self, manifest: Mapping[str, Any], flips: bool, due: list[str]) -> None:
         if due:
             if flips and not self._still_armed():
                 raise HomeError("the window was over before the gateways were restarted")

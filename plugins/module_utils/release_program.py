@@ -12,22 +12,23 @@ falls back to the source.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import io
 import marshal
 import os
 import re
 from contextlib import suppress
+from typing import Any
 
-from . import release
-from .hermes_home import source_of
-from .release_state import read, unlink
+from .guard import write_file
 
 LIB_DIR = "/usr/local/lib/timmy"
 PYTHON = "/usr/bin/python3"
 # -S: nothing but the standard library is used, and looking for more costs a third of a start.
 FLAGS = ("-I", "-S")
+# Verbs of the program; what an undo calls is told to the guard when it is armed.
+VISIT = "visit"
+GUARD = "guard"
 # The entry point and all that it imports, directly or not, at once or later.
 ENTRY = "release_tool"
 MODULES = (
@@ -50,6 +51,7 @@ MODULES = (
     "overlay_problem",
     "ownership",
     "release",
+    "release_arguments",
     "release_drift",
     "release_files",
     "release_format",
@@ -70,7 +72,13 @@ MODULES = (
     "wizard_units",
 )
 _PACKAGE = "timmy_release"
+# The guard's own verbs load nothing but the guard.
 _MAIN = f"""import sys
+
+if sys.argv[1:2] == ["{GUARD}"]:
+    from {_PACKAGE} import guard
+
+    sys.exit(guard.main(sys.argv[2:]))
 
 from {_PACKAGE} import {ENTRY}
 
@@ -82,11 +90,21 @@ _UNCHECKED = (0b01).to_bytes(4, "little")
 
 def sources() -> dict[str, str]:
     """The text of each module of the program, by its path in the archive."""
-    head = __name__.rpartition(".")[0]
     texts = {f"{_PACKAGE}/__init__.py": "", "__main__.py": _MAIN}
     for name in MODULES:
-        texts[f"{_PACKAGE}/{name}.py"] = source_of(importlib.import_module(f"{head}.{name}"))
+        texts[f"{_PACKAGE}/{name}.py"] = _source_of(name)
     return texts
+
+
+def _source_of(name: str) -> str:
+    """The text of a module beside this one, without loading it."""
+    try:
+        with open(os.path.join(os.path.dirname(__file__), f"{name}.py"), encoding="utf-8") as handle:
+            return handle.read()
+    except OSError:
+        # Out of an archive, whose loader knows the sources.
+        loader: Any = __spec__.loader if __spec__ is not None else None
+        return str(loader.get_source(f"{__name__.rpartition('.')[0]}.{name}"))
 
 
 def name_of(texts: dict[str, str]) -> str:
@@ -122,11 +140,17 @@ def install(lib_dir: str = LIB_DIR) -> str:
     texts = sources()
     path = os.path.join(lib_dir, name_of(texts))
     content = build(texts)
-    if read(path) != content:
+    if _read(path) != content:
         os.makedirs(lib_dir, mode=0o755, exist_ok=True)
-        release.write_file(path, content, 0o644)
+        write_file(path, content, 0o644)
     remove(lib_dir, path)
     return path
+
+
+def _read(path: str) -> bytes:
+    with suppress(OSError), open(path, "rb") as handle:
+        return handle.read()
+    return b""
 
 
 def _running_from() -> str:
@@ -141,4 +165,5 @@ def remove(lib_dir: str, keep: str = "") -> None:
         for name in os.listdir(lib_dir):
             full = os.path.join(lib_dir, name)
             if re.fullmatch(r"release-(undo-)?[0-9a-f]{12}\.pyz", name) and full != keep:
-                unlink(full)
+                with suppress(FileNotFoundError):
+                    os.unlink(full)

@@ -10,67 +10,23 @@ the archive itself to `visit`; the answer is the last line of the output. Secret
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from . import guard, host_room, release_host, release_trial, release_undo, wizard_units
+from . import (
+    guard,
+    host_room,
+    release_arguments,
+    release_host,
+    release_program,
+    release_trial,
+    release_undo,
+    wizard_units,
+)
 from .hermes_home import HomeError
 from .release_format import ReleaseError
 from .release_state import DeployError, Result, Settings, Wanted
-
-VISIT = "visit"
-DEFAULT_PORT = 8642
-# What the module takes, here because the controller's half checks its arguments against the same list.
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "overlay_dir": {"type": "path"},
-    "agents": {"type": "list", "elements": "dict", "default": []},
-    "fleet": {"type": "list", "elements": "dict", "default": []},
-    "model": {"type": "dict", "default": {}},
-    "host": {"type": "str"},
-    "timezone": {"type": "str", "default": "UTC"},
-    "secrets": {"type": "dict", "default": {}, "no_log": True},
-    "hermes_version": {"type": "str", "default": "0.19.0"},
-    "health_timeout_s": {"type": "float", "default": 90.0},
-    "keep": {"type": "int", "default": 5},
-    "manage_units": {"type": "bool", "default": True},
-    "release_root": {"type": "path", "default": "/opt/timmy"},
-    "hermes_root": {"type": "path", "default": "/opt/hermes"},
-    "config_dir": {"type": "path", "default": "/etc/timmy"},
-    "release": {"type": "str"},
-    "window_s": {"type": "float", "default": 60.0},
-    "drain_s": {"type": "float", "default": 0.0},
-    "lock_wait_s": {"type": "float", "default": 300.0},
-    "record_dir": {"type": "path", "default": "/var/lib/timmy-guard"},
-    "probe_keys": {"type": "str", "choices": ["changed", "always", "never"], "default": "changed"},
-    "probe_timeout_s": {"type": "float", "default": 5.0},
-    "smoke": {"type": "raw", "default": False},
-    "smoke_timeout_s": {"type": "float", "default": 120.0},
-    "ask": {"type": "bool", "default": False},
-    "asked": {"type": "dict", "default": {}},
-    "owner": {"type": "str", "default": ""},
-    "wanted": {"type": "str", "default": ""},
-    "fleet_json": {"type": "dict", "default": {}},
-    "archive": {"type": "path"},
-}
-
-
-def problem_of(agents: list[dict[str, Any]], secrets: Mapping[str, Any]) -> str:
-    """Why these agents cannot be the agents of one host, "" where they can; no value of a secret is shown."""
-    names = [str(agent.get("name") or "") for agent in agents]
-    ports = [agent.get("api_port") or DEFAULT_PORT for agent in agents]
-    for name in names:
-        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
-            return f"agents: {name[:40]!r} is no Unix name; use small letters, digits, _ and -"
-        if names.count(name) > 1:
-            return f"agents: {name} is named twice; each agent needs a name of its own"
-    for name, port in zip(names, ports, strict=True):
-        if ports.count(port) > 1:
-            return f"agents: {name} shares port {port}; give each agent of a host an api_port of its own"
-    strangers = sorted(str(name) for name in secrets if name not in names)
-    return f"secrets: {', '.join(strangers)} is none of this host's agents" if strangers else ""
 
 
 def visit(
@@ -97,7 +53,7 @@ def visit(
 
 
 def _answer(deploy: release_host.Deploy, params: Mapping[str, Any], archive: BinaryIO | str) -> Result:
-    problem = problem_of(deploy.wanted.agents, params["secrets"])
+    problem = release_arguments.problem_of(deploy.wanted.agents, params["secrets"])
     if problem:
         raise DeployError(problem)
     if params["state"] == "absent":
@@ -149,7 +105,7 @@ def _secrets(
 
 def main(arguments: list[str]) -> int:
     """`visit` with its stream on standard input, or a step of an undo."""
-    if arguments != [VISIT]:
+    if arguments != [release_program.VISIT]:
         return release_undo.main(arguments)
     stream = sys.stdin.buffer
     call = json.loads(stream.readline())

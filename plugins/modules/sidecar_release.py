@@ -150,6 +150,14 @@ options:
       - Nothing is sent and nothing is changed.
     type: bool
     default: false
+  ask_groups:
+    description:
+      - Two groups of the inventory in memory.
+      - With O(ask) the host joins the first for the rest of the run where there is something to do, else
+        the second.
+    type: list
+    elements: str
+    default: []
   asked:
     description: What the same host answered to O(ask) a moment ago; it saves asking again.
     type: dict
@@ -330,12 +338,12 @@ rolled_back:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.timmy.config.plugins.module_utils import release_tool
+from ansible_collections.timmy.config.plugins.module_utils import release_arguments, release_tool
 
 
 def main() -> None:
     """One call into the host half of a deploy."""
-    module = AnsibleModule(argument_spec=release_tool.ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=release_arguments.ARGUMENTS, supports_check_mode=True)
     answer = release_tool.visit(module.params, module.check_mode, module._diff)
     for line in answer.pop("warnings", None) or []:
         module.warn(line)

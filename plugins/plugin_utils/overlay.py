@@ -29,6 +29,7 @@ from ansible_collections.timmy.config.plugins.module_utils import (
     release_format,
     wizard_defaults,
 )
+from ansible_collections.timmy.config.plugins.plugin_utils import render_memo
 
 OWNERSHIP = "ownership.yml"
 PORTFOLIOS = "fallback-portfolios.yaml"
@@ -228,10 +229,18 @@ def render(  # noqa: PLR0917 - the whole subject of a release, in the order in w
 
     ``secret_names`` are the *names* of the agent's secrets: a provider that needs a key is used only then.
     """
+    key = render_memo.key_of(tree, wizard, host, list(fleet), model, sorted(secret_names))
+    kept = render_memo.get(key)
+    if kept is not None:
+        return kept
     variables = agent_variables(
         templar, tree, wizard, host=host, fleet=fleet, model=model, secret_names=secret_names
     )
-    rendered = render_values(templar, tree, ownership, variables)
+    return encoded(render_values(templar, tree, ownership, variables))
+
+
+def encoded(rendered: Mapping[str, tuple[str, Any]]) -> dict[str, bytes]:
+    """The bytes of what `render_values` gave."""
     return {destination: encode(path, destination, value) for destination, (path, value) in rendered.items()}
 
 
@@ -294,7 +303,7 @@ def render_shared(tree: Mapping[str, bytes], ownership: Mapping[str, Any]) -> di
             destination = overlay_rules.expand_target(target, path, "")
             convert = destination.endswith(".json") and is_structured(path)
             _put(result, destination, path, parse(path, tree[path]) if convert else tree[path])
-    return {destination: encode(path, destination, value) for destination, (path, value) in result.items()}
+    return encoded(result)
 
 
 def shared_links(tree: Mapping[str, bytes]) -> dict[str, str]:

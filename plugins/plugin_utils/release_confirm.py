@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.timmy.config.plugins.module_utils import guard
+from ansible_collections.timmy.config.plugins.module_utils import guard, release_program
+from ansible_collections.timmy.config.plugins.plugin_utils import release_visit
 
 GUARD_ID = "sidecar-release"
-GUARD = "/usr/bin/python3 -I -S /usr/local/lib/timmy/guard.py"
+GUARD_FILE = f"{release_program.LIB_DIR}/guard.py"
 POLL_S = 2.0
 # How long the host may need to go back once its window is over.
 UNDO_S = 90.0
@@ -32,11 +33,13 @@ class Action(Protocol):
 def confirm(action: Action, args: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
     """Accept the flip; else tell how the guard ended it."""
     limit = time.monotonic() + float(answer.get("left_s") or 0)
-    program = f"{GUARD} --dir {shlex.quote(str(args.get('record_dir') or guard.RECORD_DIR))}"
-    reason = _ask_guard(action, f"{program} confirm {GUARD_ID}", limit)
+    words = ("--dir", str(args.get("record_dir") or guard.RECORD_DIR))
+    # The tool holds the guard with its bytecode; the guard's own file is there in any case.
+    tool = release_visit.command(release_program.GUARD, *words, "confirm", GUARD_ID)
+    reason = _ask_guard(action, [tool, _guard(*words, "confirm", GUARD_ID)], limit)
     if reason is None:
         return {"confirmed": True}
-    state = _outcome(action, f"{program} list", limit + UNDO_S)
+    state = _outcome(action, _guard(*words, "list"), limit + UNDO_S)
     if state.get("state") == guard.CONFIRMED:
         # The confirmation arrived, only its answer did not.
         return {"confirmed": True}
@@ -55,19 +58,28 @@ def confirm(action: Action, args: Mapping[str, Any], answer: Mapping[str, Any]) 
     }
 
 
-def _ask_guard(action: Action, command: str, limit: float) -> str | None:
+def _guard(*words: str) -> str:
+    return shlex.join([release_program.PYTHON, *release_program.FLAGS, GUARD_FILE, *words])
+
+
+def _ask_guard(action: Action, commands: list[str], limit: float) -> str | None:
     """Run the guard over new connections until one answers; None when it agreed, else its reason."""
+    commands = list(commands)
     reason = "no new connection to this host within the window"
     while True:
         try:
             _new_connection(action)
-            answer = action._low_level_execute_command(command, sudoable=True)
+            answer = action._low_level_execute_command(commands[0], sudoable=True)
         except AnsibleConnectionFailure as error:
             reason = f"{reason.partition(' (')[0]} ({' '.join(str(error).split())[:200]})"
         else:
             if answer["rc"] == 0:
                 return None
-            return " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split())
+            reason = " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split())
+            if len(commands) == 1 or not release_visit.is_missing(answer):
+                return reason
+            del commands[0]
+            continue
         if time.monotonic() >= limit:
             return reason
         time.sleep(1)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ansible.module_utils.common.parameters import remove_values
-from ansible_collections.timmy.config.plugins.module_utils import release_program, release_tool
+from ansible_collections.timmy.config.plugins.module_utils import release_program
 
 MODULE = "timmy.config.sidecar_release"
 
@@ -46,16 +46,20 @@ class Action(Protocol):
 
 
 @functools.cache
-def command() -> str:
-    """What runs the host tool of this version."""
+def _tool() -> list[str]:
     program = f"{release_program.LIB_DIR}/{release_program.name_of(release_program.sources())}"
-    return shlex.join([release_program.PYTHON, *release_program.FLAGS, program, release_tool.VISIT])
+    return [release_program.PYTHON, *release_program.FLAGS, program]
+
+
+def command(*words: str) -> str:
+    """What runs the host tool of this version."""
+    return shlex.join([*_tool(), *words])
 
 
 def visit(
     action: Action, args: Mapping[str, Any], variables: dict[str, Any], archive: bytes = b""
 ) -> dict[str, Any]:
-    """The answer of the host; `args` are complete, as `release_tool.ARGUMENTS` lists them."""
+    """The answer of the host; `args` are complete, as `release_arguments.ARGUMENTS` lists them."""
     if action._is_pipelining_enabled("new"):
         answer = _by_tool(action, args, archive)
         if answer is not None:
@@ -75,16 +79,24 @@ def _by_tool(action: Action, args: Mapping[str, Any], archive: bytes) -> dict[st
         "archive": bool(archive),
     }
     head = json.dumps(call, default=str).encode("utf-8")
-    answer = action._low_level_execute_command(command(), sudoable=True, in_data=head + b"\n" + archive)
+    answer = action._low_level_execute_command(
+        command(release_program.VISIT), sudoable=True, in_data=head + b"\n" + archive
+    )
     last = str(answer.get("stdout") or "").rstrip("\n").rpartition("\n")[2]
     if last.startswith("{"):
         # What a module does for itself: no value of a secret comes back with the answer.
         told: dict[str, Any] = remove_values(json.loads(last), _values(args.get("secrets") or {}))
         return told
-    reason = " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split())
-    if answer["rc"] in {2, 126, 127} and ("No such file" in reason or "not found" in reason):
+    if is_missing(answer):
         return None
+    reason = " ".join(str(answer.get("stderr") or answer.get("stdout") or "").split())
     return {"failed": True, "msg": f"the host tool ended with {answer['rc']}: {reason[-300:]}"}
+
+
+def is_missing(answer: Mapping[str, Any]) -> bool:
+    """Whether a command did not start because its program is not there."""
+    reason = f"{answer.get('stderr') or ''}{answer.get('stdout') or ''}"
+    return answer["rc"] in {2, 126, 127} and ("No such file" in reason or "not found" in reason)
 
 
 def _values(secrets: Mapping[str, Any]) -> set[str]:

@@ -183,9 +183,16 @@ def confirmed_by(*replies: dict[str, Any] | Exception, **answer: Any) -> tuple[A
 def test_a_flip_is_confirmed_over_a_new_connection() -> None:
     action, result = confirmed_by({"rc": 0})
     assert (action.resets, len(action.calls)) == (1, 1)
-    assert action.commands[1].endswith("guard.py --dir /var/lib/timmy-guard confirm sidecar-release")
+    assert action.commands[1].endswith(".pyz guard --dir /var/lib/timmy-guard confirm sidecar-release")
     assert (result["confirmed"], result["changed"]) == (True, True)
     assert not {"armed", "left_s", "failed"} & result.keys()
+
+
+def test_without_the_tool_the_guard_itself_is_told() -> None:
+    gone = {"rc": 2, "stderr": "can't open file: [Errno 2] No such file or directory"}
+    action, result = confirmed_by(gone, {"rc": 0})
+    assert action.commands[2].endswith("guard.py --dir /var/lib/timmy-guard confirm sidecar-release")
+    assert result["confirmed"]
 
 
 def listed(**more: Any) -> dict[str, Any]:
