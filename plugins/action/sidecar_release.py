@@ -46,6 +46,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         """See the module's documentation."""
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
+        # What one visit tells is not lost when another follows.
+        self._told: list[str] = []
         args = self._arguments()
         asked, groups = args.pop("asked"), args.pop("ask_groups")
         if args["state"] == "present" and not args["release"]:
@@ -54,7 +56,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
             answer = self._visit(_for_host(args), variables)
         if answer.pop("armed", False) and not answer.get("failed"):
             answer.update(release_confirm.confirm(self, args, answer))
-        _warn(result, answer)
+        lines = [*self._told, *_lines(answer)]
+        if lines:
+            result.setdefault("warnings", []).extend(lines)
         for name in ("left_s", "draining", "cut", "held", "blobs", *(() if args["ask"] else ("due",))):
             answer.pop(name, None)
         result.update(answer)
@@ -142,10 +146,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         if damage:
             answer.setdefault("drift", {})["release"] = damage
         if broken:
-            answer.setdefault("warnings", []).append(f"broke the deploy lock of {broken}")
+            self._told.append(f"broke the deploy lock of {broken}")
         if answer.get("cut"):
-            told = f"went on after {full:.0f} s though turns still ran: {_turns(answer['cut'])}"
-            answer.setdefault("warnings", []).append(told)
+            self._told.append(f"went on after {full:.0f} s though turns still ran: {_turns(answer['cut'])}")
+        self._told += answer.pop("warnings", None) or []
         return answer
 
     def _tree(self, args: Mapping[str, Any], variables: Mapping[str, Any]) -> release_tree.Tree:
@@ -176,13 +180,12 @@ def _turns(busy: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(busy.items()))
 
 
-def _warn(result: dict[str, Any], answer: dict[str, Any]) -> None:
-    """Say what somebody changed, was set aside or has left; a report that only -v shows is read by nobody."""
-    lines = answer.pop("warnings", [])
+def _lines(answer: Mapping[str, Any]) -> list[str]:
+    """What somebody changed, was set aside or has left; a report that only -v shows is read by nobody."""
+    lines = []
     for kind, word in (("drift", "somebody changed"), ("kept", "set aside")):
         for owner, paths in (answer.get(kind) or {}).items():
             lines += [f"{word}: {owner}: {path}" for path in paths]
     if answer.get("retired"):
         lines.append(f"no longer on this host, stopped: {', '.join(answer['retired'])}")
-    if lines:
-        result.setdefault("warnings", []).extend(lines)
+    return lines

@@ -20,7 +20,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Optional, Union
 
 SCHEMA = 1
 SHORT = 16
@@ -45,8 +45,8 @@ _MTIME_BASE = 1_000_000_000
 # How much of a sha256 names a content between two hosts; the whole of it is checked where it is used.
 BLOB = 8
 
-Source: TypeAlias = "str | BinaryIO"
-Elsewhere: TypeAlias = "Callable[[str], bytes | None]"
+Source = Union[str, BinaryIO]  # noqa: UP007 - an alias is made when the module is loaded
+Elsewhere = Callable[[str], Optional[bytes]]  # noqa: UP045 - as above
 _FEWER = "an overlay holds text, keep data elsewhere"
 _EXTRA = frozenset(
     {

@@ -82,7 +82,7 @@ def test_a_pull_has_it_as_well(world: World, own: Repo) -> None:
 def test_of_many_with_one_version_exactly_one_wins(
     world: World, repo: Repo, at_once: Any, count: Callable[[list[Answer]], dict[int, int]], same: bool
 ) -> None:
-    for _ in range(3):
+    for _turn in range(3):
         path = f"{repo.api}/issues/{repo.issue(body='first')}"
         bodies = ["equal" if same else f"by {n}" for n in range(THREADS)]
 

@@ -103,7 +103,7 @@ def test_a_change_forgets_what_it_does_not_name(world: World, repo: Repo) -> Non
 
 def test_hooks_may_be_equal_and_belong_to_admins(world: World, own: Repo) -> None:
     body = hook("http://127.0.0.1:9/x", ["push"])
-    ids = [world.admin.must("POST", f"{own.api}/hooks", body)["id"] for _ in range(2)]
+    ids = [world.admin.must("POST", f"{own.api}/hooks", body)["id"] for _turn in range(2)]
     assert {row["id"] for row in world.admin.must("GET", f"{own.api}/hooks")} == set(ids)
     assert world.writer.post(f"{own.api}/hooks", body).status == 403
 

@@ -65,7 +65,7 @@ def test_a_change_of_a_definition_forgets_that_it_was_archived(world: World, rep
 def test_a_definition_is_removed_as_often_as_one_likes(world: World, repo: Repo) -> None:
     made = repo.label(world.unused("l"))
     path = f"{repo.api}/issues/{repo.issue(labels=[made])}"
-    for _ in range(2):
+    for _turn in range(2):
         assert world.writer.delete(f"{repo.api}/labels/{made}").status == 204
     assert world.reader.get(f"{repo.api}/labels/{made}").status == 404
     assert on(world, path) == set()
@@ -118,12 +118,12 @@ def test_put_replaces_the_set_and_no_key_clears_it(world: World, repo: Repo, ids
 
 def test_labels_are_taken_off(world: World, repo: Repo, ids: dict[str, int]) -> None:
     path = f"{repo.api}/issues/{repo.issue(labels=[ids['bug'], ids['ready']])}"
-    for _ in range(2):
+    for _turn in range(2):
         assert world.writer.delete(f"{path}/labels/{ids['bug']}").status == 204
     assert on(world, path) == {"ready"}
     for unknown in ("999999", "ready"):
         assert world.writer.delete(f"{path}/labels/{unknown}").status == 422
-    for _ in range(2):
+    for _turn in range(2):
         assert world.writer.delete(f"{path}/labels").status == 204
     assert on(world, path) == set()
 

@@ -90,10 +90,10 @@ def test_membership_is_set_and_taken_as_often_as_one_likes(world: World, org: st
     body = {"name": "tm", "permission": "read", "units_map": {"repo.code": "read"}}
     team = world.admin.must("POST", f"/orgs/{org}/teams", body)["id"]
     member = f"/teams/{team}/members/{world.outsider.login}"
-    for _ in range(2):
+    for _turn in range(2):
         assert world.admin.put(member).status == 204
     assert [row["login"] for row in world.admin.get(f"/teams/{team}/members").json] == [world.outsider.login]
-    for _ in range(2):
+    for _turn in range(2):
         assert world.admin.delete(member).status == 204
     assert world.admin.get(f"/teams/{team}/members").json == []
     assert world.admin.put(f"/teams/{team}/members/nobody-has-this").status == 404

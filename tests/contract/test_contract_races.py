@@ -19,7 +19,7 @@ THREADS, ROUNDS = 8, 2
 
 
 def test_a_repository_has_one_maker(world: World, at_once: Any, count: Count) -> None:
-    for _ in range(ROUNDS):
+    for _turn in range(ROUNDS):
         body = {"name": world.unused("race")}
         answers = at_once([lambda body=body: world.admin.post(f"/orgs/{world.org}/repos", body)] * THREADS)
         assert count(answers) == {201: 1, 409: THREADS - 1}
@@ -56,14 +56,14 @@ def test_a_pair_gets_several_pulls(world: World, own: Repo, at_once: Any, count:
 
 def test_numbers_of_issues_are_given_once(world: World, own: Repo, at_once: Any) -> None:
     def five() -> list[int]:
-        return [own.issue() for _ in range(5)]
+        return [own.issue() for _turn in range(5)]
 
     numbers = [number for made in at_once([five] * THREADS) for number in made]
     assert sorted(numbers) == list(range(1, 5 * THREADS + 1))
 
 
 def test_the_lowest_comment_is_seen_by_its_author_alone(world: World, own: Repo, at_once: Any) -> None:
-    for _ in range(ROUNDS):
+    for _turn in range(ROUNDS):
         path = f"{own.api}/issues/{own.issue()}/comments"
 
         def claim(path: str = path) -> bool:
@@ -77,7 +77,7 @@ def test_of_exclusive_labels_one_is_left(world: World, own: Repo, at_once: Any, 
     names = [f"fleet/{n}" for n in range(THREADS)]
     for name in names:
         own.label(name, exclusive=True)
-    for _ in range(ROUNDS):
+    for _turn in range(ROUNDS):
         path = f"{own.api}/issues/{own.issue()}/labels"
         answers = at_once(
             [lambda name=name, path=path: world.writer.post(path, {"labels": [name]}) for name in names]

@@ -162,7 +162,7 @@ def test_protection_of_branches_does_not_hold_free_refs(world: World, own: Repo,
 def test_one_of_many_wins_a_new_ref_with_commits_of_their_own(
     world: World, own: Repo, at_once: Any, space: str
 ) -> None:
-    clones = [own.clone() for _ in range(CLONES)]
+    clones = [own.clone() for _turn in range(CLONES)]
     for turn in range(ROUNDS):
         ref = f"{space}/race-{turn}"
         commits = [clone.unique() for clone in clones]

@@ -143,7 +143,7 @@ def test_collaborators_are_set_and_taken_as_often_as_one_likes(world: World, own
     assert [row["login"] for row in world.admin.get(f"{own.api}/collaborators").json] == [
         world.outsider.login
     ]
-    for _ in range(2):
+    for _turn in range(2):
         assert world.admin.delete(person).status == 204
     assert world.admin.get(person).status == 404
 

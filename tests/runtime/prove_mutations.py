@@ -80,8 +80,10 @@ WORDS: list[Row] = [
     ("a provider", CONFIG, {"model.provider": "olama"}, RESOLVES.format("olama"), "no provider 'olama'.*ollama"),
     ("an alias", CONFIG, {"model.provider": "google"}, RESOLVES.format("google"), ""),
 
-        ("a fallback", CONFIG, {"fallback_providers": [{"provider": "opnrouter",
-     "model": "x"}]}, RESOLVES.format("opnrouter"), "fallback_providers.0..provider: no provider"),
+    (
+        "a fallback", CONFIG, {"fallback_providers": [{"provider": "opnrouter", "model": "x"}]},
+        RESOLVES.format("opnrouter"), "fallback_providers.0..provider: no provider",
+    ),
     ("a known fallback", CONFIG, {"fallback_providers": [{"provider": "claude", "model": "x"}]}, RESOLVES.format("claude"), ""),
     ("no model", CONFIG, {"fallback_providers": [{"provider": "gemini"}]},
      "?hermes_cli__fallback_config.get_fallback_chain({'fallback_providers': [{'provider': 'gemini'}]})", "model: is missing"),
@@ -164,8 +166,10 @@ LAYERS: list[Row] = [
     ("a key", ENV, {"OPENROUTER_APIKEY": "x"}, "unread:OPENROUTER_APIKEY", "no such variable; did you mean OPENROUTER_API_KEY"),
     ("a known variable", ENV, {"OPENROUTER_BASE_URL": "http://x"}, "unread:OPENROUTER_BASE_URL", ""),
 
-        ("a chat", CHANNELS, {"channels": [{"name": "a", "platform": "telegrm", "id": "1",
-     "purpose": "x"}]}, PLATFORM.format("telegrm"), "no platform 'telegrm'.*telegram"),
+    (
+        "a chat", CHANNELS, {"channels": [{"name": "a", "platform": "telegrm", "id": "1", "purpose": "x"}]},
+        PLATFORM.format("telegrm"), "no platform 'telegrm'.*telegram",
+    ),
 ]
 FILES: list[Row] = [
     ("a field of a job", CRON, {"promt": "x"}, "unread:promt", "promt: no such key here.*prompt"),
