@@ -277,7 +277,8 @@ def test_what_is_adopted_is_quiet_and_says_the_line_for_the_overlay(host: Host) 
     assert not os.path.lexists(host.home / ".hermes/channel_aliases.json")
     assert "weekly-memory-tidy" not in host.jobs()
     assert host.jobs()[JOB]["prompt"] == "My own words."
-    # The overlay says something else: what was accepted is drift again, or comes back where it was gone.
+    # The overlay says something else: what was accepted is drift again, or comes back where it was gone. Of
+    # the mode it says what stands there by now.
     for name, old, new in (
         ("HEART.md", "", "More.\n"),
         ("channel_directory.json", '"id": null', '"id": "-100123"'),
@@ -289,14 +290,12 @@ def test_what_is_adopted_is_quiet_and_says_the_line_for_the_overlay(host: Host) 
     result = host.deploy()
     assert sorted(result.drift["ezra"]) == [
         ".timmy/HEART.md: no longer our link",
-        "code_execution.mode: edited",
         f"cron {JOB}: prompt: edited",
     ]
     assert result.linked == {"ezra": [".hermes/channel_aliases.json"]}
     assert result.merged == {"ezra": ["cron weekly-memory-tidy: created"]}
     assert {path.removeprefix("home/ezra/") for path in host.found()} == {
         ".timmy/HEART.md",
-        ".hermes/config.yaml#code_execution.mode",
         f".hermes/cron/jobs.json#{JOB}",
     }
     assert (host.home / ".timmy/HEART.md").read_text() == "my own heart"

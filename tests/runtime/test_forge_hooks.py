@@ -54,9 +54,11 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         assert isinstance(server, Receiver)
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        # Before it is told, since who waits for it may then want another answer for the next one.
+        status = server.status
         server.got.append((dict(self.headers.items()), body))
         time.sleep(server.pause)
-        self.send_response(server.status)
+        self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
