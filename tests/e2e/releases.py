@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from fleet import Host, WizardAt
 
 FULL = os.environ.get("TIMMY_FAULTS", "short") == "full"
+# Marks a run with all that it starts.
+RUN = "TIMMY_E2E_RUN"
 ANSWER = "{{ lookup('ansible.builtin.env', 'TIMMY_E2E_ANSWER') }}"
 PLAY: list[dict[str, Any]] = [
     {
@@ -109,7 +112,7 @@ class Trial:
                 "ansible-playbook", "--vault-password-file", str(runs.PASSWORD), *given, *self.argv(*more)
             ),
             cwd=live.ROOT,
-            env={**clean, "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1", **self.env},
+            env={**clean, "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1", RUN: uuid.uuid4().hex, **self.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

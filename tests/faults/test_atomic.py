@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -22,8 +21,6 @@ from atomic_chance import Life
 from atomic_scale import Scale
 from atomic_tree import PYTHON, Tree, real_hermes
 from atomic_trial import PROGRAMS, clean_run, confirmed, hurt_at, shared_out
-
-Note = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +60,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory, scale: Scale) -> list[Tree]:
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("what", ["kill", "full"])
 def test_a_kill_or_a_full_disk_at_any_change_leaves_the_old_or_the_new_release(
-    trees: list[Tree], scale: Scale, name: str, what: str, record_property: Note
+    trees: list[Tree], scale: Scale, name: str, what: str
 ) -> None:
     if not atomic_trace.supported(what):
         pytest.skip("the system calls of this machine are not known here")
@@ -78,14 +75,11 @@ def test_a_kill_or_a_full_disk_at_any_change_leaves_the_old_or_the_new_release(
         return [hurt_at(tree, program, number, wanted, what) for number in part]
 
     found = [line for line in shared_out(numbers, trees, work) if line]
-    record_property(what, len(numbers))
     print(f"{name}: {what} at {len(numbers)} of {count} changes, {len(found)} wrong, seed {seed}")
     assert not found, f"{len(found)} of {len(numbers)}:\n" + "\n".join(found[:40])
 
 
-def test_kills_at_random_moments_leave_the_old_or_the_new_release(
-    trees: list[Tree], scale: Scale, record_property: Note
-) -> None:
+def test_kills_at_random_moments_leave_the_old_or_the_new_release(trees: list[Tree], scale: Scale) -> None:
     seed = atomic_scale.seed()
 
     def live(tree: Tree, part: list[int]) -> list[str]:
@@ -95,13 +89,10 @@ def test_kills_at_random_moments_leave_the_old_or_the_new_release(
         return tally.wrong
 
     wrong = shared_out(list(range(scale.kills)), trees, live)
-    record_property("kills", scale.kills)
     assert not wrong, f"seed {seed}:\n" + "\n".join(wrong[:40])
 
 
-def test_readers_meet_no_mixture_while_it_flips(
-    trees: list[Tree], scale: Scale, tmp_path: Path, record_property: Note
-) -> None:
+def test_readers_meet_no_mixture_while_it_flips(trees: list[Tree], scale: Scale, tmp_path: Path) -> None:
     tree = trees[0]
     tree.restore("b")
     files = {key: tree.releases[key].manifest["files"] for key in "ab"}
