@@ -244,12 +244,11 @@ def pack(
 class _Member(tarfile.TarInfo):
     """A header whose own additions are read only where they are small: they are read as a whole."""
 
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def _proc_member(self, tarfile: Any) -> Any:
         """Where the library, in each of its versions, has read a header and nothing of what belongs to it."""
         if self.size < 0 or (self.type in _EXTRA and self.size > MAX_HEADER):
             raise ReleaseError(f"a header in the archive says that it has {self.size} bytes")
-        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # not in its stubs
-        return member
+        return super()._proc_member(tarfile)  # type: ignore[misc]  # not in its stubs
 
 
 @contextmanager
