@@ -143,6 +143,7 @@ class Watched:
                     os.kill(pid, signal.SIGKILL)
             self.process.poll()
             time.sleep(0.1)
+        self.process.wait(10)
 
 
 def _everybody() -> list[int]:
