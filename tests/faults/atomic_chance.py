@@ -17,8 +17,10 @@ from atomic_tree import Done, Tree
 from atomic_trial import confirmed, follows
 
 LIMIT_S = 60.0
-# Names that only something half done has.
-HALF_DONE = re.compile(r"timmy-guard~|timmy-seed~|\.timmy~|\.tmp|\.bad-|\.gone\.|sidecar-release\.(json|d)$")
+# Names that only something half done has; what the guard settled lies in done/.
+HALF_DONE = re.compile(
+    r"timmy-guard~|timmy-seed~|\.timmy~|\.tmp|\.bad-|\.gone\.|(?<!done/)sidecar-release\.(json|d)$"
+)
 
 
 @dataclass
