@@ -104,6 +104,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         answer = self._visit(told, variables, tree.pack(known))
         if known and answer.get("need_archive") and not answer.get("failed"):
             answer = self._visit(told, variables, tree.pack())
+        if answer.get("need_archive") and not answer.get("failed"):
+            broken = "the archive did not arrive whole; nothing was changed, run it again"
+            return {**answer, "failed": True, "changed": False, "msg": broken}
         return answer
 
     def _say(self, variables: Mapping[str, Any], line: str) -> None:

@@ -139,18 +139,24 @@ def install(lib_dir: str = LIB_DIR) -> str:
         return here
     texts = sources()
     path = os.path.join(lib_dir, name_of(texts))
-    content = build(texts)
-    if _read(path) != content:
+    if not _holds(path, texts):
         os.makedirs(lib_dir, mode=0o755, exist_ok=True)
-        write_file(path, content, 0o644)
+        write_file(path, build(texts), 0o644)
     remove(lib_dir, path)
     return path
 
 
-def _read(path: str) -> bytes:
-    with suppress(OSError), open(path, "rb") as handle:
-        return handle.read()
-    return b""
+def _holds(path: str, texts: dict[str, str]) -> bool:
+    """Whether a file is this program, whole. Equal sources may have unequal bytecode, so that is not compared."""
+    import zipfile  # noqa: PLC0415 - as in build
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                return False
+            return all(archive.read(name) == text.encode() for name, text in texts.items())
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return False
 
 
 def _running_from() -> str:

@@ -269,10 +269,14 @@ def test_a_hostile_archive_is_refused_on_the_host(trial: Trial, archives: str, w
     answer = trial.wizard.host.json(
         "/usr/bin/python3", "-I", "-B", "-c", HOST_TOOL, f"{PLACE}/{what}", archives, timeout_s=120
     )
-    assert answer["failed"], "the host took it"
-    assert answer["msg"].startswith("the archive is refused: "), answer["msg"]
-    assert answer["msg"].endswith(SENT_AGAIN)
-    assert answer["msg"].isprintable()
+    if what == "cut-short":
+        # It is asked for anew; who sends it cut again is told so.
+        assert answer["need_archive"], "the host took it"
+    else:
+        assert answer["failed"], "the host took it"
+        assert answer["msg"].startswith("the archive is refused: "), answer["msg"]
+        assert answer["msg"].endswith(SENT_AGAIN)
+        assert answer["msg"].isprintable()
     assert answer["kib"] < 256 * 1024, "too much of it came into memory"
     assert trial.stand() == before
     assert trial.wizard.host.sh("ls /etc/cron.d/evil").rc != 0

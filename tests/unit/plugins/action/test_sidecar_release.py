@@ -317,6 +317,13 @@ def test_only_what_a_host_lacks_travels_and_all_of_it_where_it_was_wrong() -> No
     assert not {"blobs", "need_archive"} & {key for key, value in result.items() if value}
 
 
+def test_an_archive_that_never_arrives_whole_is_a_failure() -> None:
+    needs = {"need_archive": True, "changed": True}
+    _action, result = run(ARGS, needs, needs)
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert "did not arrive whole" in result["msg"]
+
+
 def test_who_was_asked_before_is_sent_its_parcel_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
