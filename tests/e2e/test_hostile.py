@@ -53,7 +53,8 @@ params = {
 }
 answer = release_tool.visit(params, False, False, sys.argv[1])
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"failed": bool(answer.get("failed")), "msg": answer.get("msg", ""), "kib": memory}))
+told = {"failed": bool(answer.get("failed")), "need_archive": bool(answer.get("need_archive"))}
+print(json.dumps({**told, "msg": answer.get("msg", ""), "kib": memory}))
 """
 
 # All that a refusal must leave as it is: link, trees, settings, secrets, records, and the gateway's process.
