@@ -147,7 +147,7 @@ def install(lib_dir: str = LIB_DIR) -> str:
 
 
 def _holds(path: str, texts: dict[str, str]) -> bool:
-    """Whether a file is this program, whole. Bytecode of equal sources may differ, so only they are compared."""
+    """Whether a file is this program, whole. Bytecode of equal sources may differ, so it is not compared."""
     import zipfile  # noqa: PLC0415 - as in build
 
     try:
