@@ -24,6 +24,9 @@ from .release_state import (
     text_of,
 )
 
+# Root writes it, the agent's group reads it, nobody else does.
+ENV_MODE = 0o640
+
 
 class HostFiles:
     """Env files and fleet.json of one host. With a kept release they stay as they are."""
@@ -69,28 +72,34 @@ class HostFiles:
         # Each file is for one agent's group; the folder only has to be passed through.
         os.makedirs(os.path.join(self.settings.config_dir, "agents"), mode=0o755, exist_ok=True)
         for name, home in homes.items():
-            path, content = self.env_path(name), self.env_content(name)
-            before = read(path)
-            account = hermes_home.account(name, home)
-            gid = account.gid if account else 0
-            if before == content and owned_as(path, 0, gid, 0o640):
-                continue
-            release.write_file(path, content, 0o640, **owner(0, gid))
-            self._note_env(name, before, content)
+            before, content, gid = self._env(name, home)
+            if not self._env_stands(name, before, content, gid):
+                release.write_file(self.env_path(name), content, ENV_MODE, **owner(0, gid))
+                self._note_env(name, before, content)
         content, before = self.fleet_content(), read(self.fleet)
         if before != content:
             release.write_file(self.fleet, content, 0o644)
             self._note_fleet(before, content)
 
-    def predict(self, names: Iterable[str]) -> None:
+    def predict(self, homes: Mapping[str, str]) -> None:
         """Note what `write` would do."""
-        for name in names:
-            before, content = read(self.env_path(name)), self.env_content(name)
-            if before != content:
+        if self.wanted.kept:
+            return
+        for name, home in homes.items():
+            before, content, gid = self._env(name, home)
+            if not self._env_stands(name, before, content, gid):
                 self._note_env(name, before, content)
         before, content = read(self.fleet), self.fleet_content()
         if before != content:
             self._note_fleet(before, content)
+
+    def _env(self, name: str, home: str) -> tuple[bytes | None, bytes, int]:
+        """The env file of an agent as it is, as it is to be, and the group that reads it."""
+        account = hermes_home.account(name, home)
+        return read(self.env_path(name)), self.env_content(name), account.gid if account else 0
+
+    def _env_stands(self, name: str, before: bytes | None, content: bytes, gid: int) -> bool:
+        return before == content and owned_as(self.env_path(name), 0, gid, ENV_MODE)
 
     def _note_env(self, name: str, before: bytes | None, content: bytes) -> None:
         self.result.changed = True

@@ -443,7 +443,7 @@ class Deploy:
         old = self._manifest_of(self.result.previous)
         self._note_paths(old, manifest, directory, contents)
         self.result.changed = self.result.changed or self.result.previous != self.result.release
-        self.files.predict(self.names)
+        self.files.predict(self.homes)
         for name in self.names:
             self.home_work.predict(name, self.homes[name], manifest, directory, contents)
         if self.settings.units:

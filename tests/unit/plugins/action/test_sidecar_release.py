@@ -255,6 +255,24 @@ def test_a_host_that_is_held_is_waited_for_and_said() -> None:
     assert "ann@desk" in result["msg"]
 
 
+def test_what_one_visit_tells_is_not_lost_when_another_follows() -> None:
+    broken = "ann@desk 7 x: its process on this host is gone"
+    _action, result = run(
+        ARGS, {"need_archive": True, "lock_broken": broken, "warnings": ["first"]}, {"changed": True}
+    )
+    assert result["warnings"] == [f"broke the deploy lock of {broken}", "first"]
+
+
+@pytest.mark.parametrize(("due", "group"), [(True, "due"), (False, "settled"), (None, "")])
+def test_an_asked_host_is_sorted_by_what_it_says(due: bool | None, group: str) -> None:
+    said = {"failed": True, "msg": "ill"} if due is None else {"due": due}
+    _action, result = run({**ARGS, "ask": True, "ask_groups": ["due", "settled"]}, {"changed": False, **said})
+    assert result.get("add_group", "") == group
+    assert result.get("parent_groups", []) == (["all"] if group else [])
+    _action, result = run({**ARGS, "ask": True}, {"changed": False, **said})
+    assert "add_group" not in result
+
+
 def test_busy_agents_are_said_and_get_no_more_than_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
     busy = {"draining": {"ezra": 2}, "changed": False}
     ticks = iter(range(0, 1000, 3))

@@ -166,6 +166,20 @@ class Host:
         """What the guard's timer does at the end of the window."""
         return guard.undo_due(str(self.base / "guard"), guard.boot_time() + 3600, guard.boot_id())
 
+    def deployer(
+        self,
+        packed: tuple[str, str],
+        agents: tuple[str, ...] = ("ezra", "bezalel"),
+        kept: str = "",
+        **more: Any,
+    ) -> release_host.Deploy:
+        """A deploy of a release, not begun yet."""
+        listed = [{"name": name, "home": str(self.base / "home" / name), "api_port": 8642} for name in agents]
+        secrets = {name: self.secrets[name] for name in agents}
+        fleet = {"schema": 1, "agents": list(agents)}
+        wanted = release_state.Wanted(packed[1], listed, secrets, fleet, kept)
+        return release_host.Deploy(self.settings(**more), wanted, self.systemctl)
+
     def deploy(
         self,
         packed: tuple[str, str],
@@ -174,12 +188,7 @@ class Host:
         kept: str = "",
         **more: Any,
     ) -> Any:
-        listed = [{"name": name, "home": str(self.base / "home" / name), "api_port": 8642} for name in agents]
-        secrets = {name: self.secrets[name] for name in agents}
-        fleet = {"schema": 1, "agents": list(agents)}
-        wanted = release_state.Wanted(packed[1], listed, secrets, fleet, kept)
-        deploy = release_host.Deploy(self.settings(**more), wanted, self.systemctl)
-        result = deploy.run(packed[0])
+        result = self.deployer(packed, agents, kept, **more).run(packed[0])
         if confirm and result.armed:
             self.confirm()
         return result
