@@ -14,7 +14,7 @@ from .gitea_once import mark, marked, new_marker
 from .gitea_retry import transient
 from .gitea_session import Query, Session, first, given
 from .gitea_types import Comment, Issue, Label, Milestone, TimelineEvent
-from .gitea_url import repo_path
+from .gitea_url import owner_path, repo_path
 
 
 def rfc3339(when: datetime) -> str:
@@ -257,12 +257,19 @@ def fits(
 class Labels(Session):
     """Definitions of labels, and milestones."""
 
-    def list_labels(self, repo: str) -> list[Label]:
-        """Return a repository's labels."""
-        return self.read_list(Label, "labels", repo_path(repo, "labels"))
+    def list_labels(self, owner: str) -> list[Label]:
+        """Return the labels of a repository (owner/name), or those of an organization for all of its own."""
+        return self.read_list(Label, "labels", owner_path(owner, "labels"))
 
     def create_label(
-        self, repo: str, name: str, color: str, *, description: str = "", exclusive: bool = False
+        self,
+        owner: str,
+        name: str,
+        color: str,
+        *,
+        description: str = "",
+        exclusive: bool = False,
+        is_archived: bool = False,
     ) -> Label:
         """Define a label. Names need not be unique: look before."""
         data = {
@@ -270,20 +277,21 @@ class Labels(Session):
             "color": "#" + color.lstrip("#"),
             "description": description,
             "exclusive": exclusive,
+            "is_archived": is_archived,
         }
 
         def find() -> Label | None:
-            return first(self.list_labels(repo), lambda one: one.name == name)
+            return first(self.list_labels(owner), lambda one: one.name == name)
 
-        return self.create(Label, repo_path(repo, "labels"), data, find)
+        return self.create(Label, owner_path(owner, "labels"), data, find)
 
-    def update_label(self, repo: str, label_id: int, **fields: Any) -> Label:
+    def update_label(self, owner: str, label_id: int, **fields: Any) -> Label:
         """Change name, color, description, exclusive or is_archived; the last becomes false unless given."""
-        return self.write_typed(Label, "PATCH", repo_path(repo, "labels", label_id), fields)
+        return self.write_typed(Label, "PATCH", owner_path(owner, "labels", label_id), fields)
 
-    def delete_label(self, repo: str, label_id: int) -> None:
+    def delete_label(self, owner: str, label_id: int) -> None:
         """Delete a label's definition."""
-        self.delete(repo_path(repo, "labels", label_id))
+        self.delete(owner_path(owner, "labels", label_id))
 
     def list_milestones(self, repo: str, *, state: str = "all") -> list[Milestone]:
         """Return milestones that are open, closed, or all."""

@@ -13,13 +13,8 @@ from .gitea_errors import InvalidError
 from .gitea_once import post_once
 from .gitea_repos import absent
 from .gitea_session import Session, first
-from .gitea_types import Label, Org, Repo, Team, User
-from .gitea_url import repo_path, segments
-
-
-def _scope(owner: str, *parts: str) -> str:
-    """The path of something of a repository (owner/name) or of an organization."""
-    return repo_path(owner, *parts) if "/" in owner else segments("orgs", owner, *parts)
+from .gitea_types import Org, Repo, Team, User
+from .gitea_url import owner_path, segments
 
 
 class Orgs(Session):
@@ -28,6 +23,10 @@ class Orgs(Session):
     def get_org(self, org: str) -> Org:
         """Return an organization."""
         return self.read(Org, segments("orgs", org))
+
+    def list_orgs(self) -> list[Org]:
+        """Return the organizations that this account may see."""
+        return self.read_list(Org, "orgs", "/orgs")
 
     def create_org(self, org: str, **fields: Any) -> Org:
         """Create an organization."""
@@ -49,10 +48,6 @@ class Orgs(Session):
     def list_org_members(self, org: str) -> list[User]:
         """Return the members of an organization."""
         return self.read_list(User, "members", segments("orgs", org, "members"))
-
-    def list_org_labels(self, org: str) -> list[Label]:
-        """Return the labels that an organization gives to all its repositories."""
-        return self.read_list(Label, "labels", segments("orgs", org, "labels"))
 
     # --- teams
 
@@ -179,24 +174,24 @@ class Orgs(Session):
 
     def list_secrets(self, owner: str) -> list[ActionsSecret]:
         """Return the names of the secrets."""
-        return self.read_list(ActionsSecret, "secrets", _scope(owner, "actions", "secrets"))
+        return self.read_list(ActionsSecret, "secrets", owner_path(owner, "actions", "secrets"))
 
     def put_secret(self, owner: str, name: str, value: str, *, description: str = "") -> None:
         """Create or replace a secret; its value cannot be read back."""
         data = {"data": value, **({"description": description} if description else {})}
-        self.write("PUT", _scope(owner, "actions", "secrets", name), data)
+        self.write("PUT", owner_path(owner, "actions", "secrets", name), data)
 
     def delete_secret(self, owner: str, name: str) -> None:
         """Delete a secret."""
-        self.delete(_scope(owner, "actions", "secrets", name))
+        self.delete(owner_path(owner, "actions", "secrets", name))
 
     def list_variables(self, owner: str) -> list[ActionsVariable]:
         """Return the variables."""
-        return self.read_list(ActionsVariable, "variables", _scope(owner, "actions", "variables"))
+        return self.read_list(ActionsVariable, "variables", owner_path(owner, "actions", "variables"))
 
     def create_variable(self, owner: str, name: str, value: str) -> None:
         """Create a variable. ConflictError when it exists."""
-        path = _scope(owner, "actions", "variables", name)
+        path = owner_path(owner, "actions", "variables", name)
         data = {"value": value}
 
         def find() -> bool | None:
@@ -207,8 +202,8 @@ class Orgs(Session):
 
     def update_variable(self, owner: str, name: str, value: str) -> None:
         """Change a variable's value."""
-        self.write("PUT", _scope(owner, "actions", "variables", name), {"value": value})
+        self.write("PUT", owner_path(owner, "actions", "variables", name), {"value": value})
 
     def delete_variable(self, owner: str, name: str) -> None:
         """Delete a variable."""
-        self.delete(_scope(owner, "actions", "variables", name))
+        self.delete(owner_path(owner, "actions", "variables", name))

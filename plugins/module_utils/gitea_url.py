@@ -87,6 +87,11 @@ def repo_path(repo: str, *parts: str | int) -> str:
     return segments("repos", owner, name, *parts)
 
 
+def owner_path(owner: str, *parts: str | int) -> str:
+    """Return the API path of something of a repository (owner/name) or of an organization (its name)."""
+    return repo_path(owner, *parts) if "/" in owner else segments("orgs", owner, *parts)
+
+
 def with_query(path: str, query: Mapping[str, str | int | bool | None]) -> str:
     """Return a path with a query; None leaves a name out."""
     rows = [

@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-for place in ("src", "tests/contract"):
+for place in ("src", "tests/forge"):
     sys.path.insert(0, str(ROOT / place))
 
 from forge_servers import Forge, running_forge  # noqa: E402 - the paths above lead to it

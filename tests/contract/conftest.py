@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One forge for a run, an organisation in it, a repository for each module, a judge of every answer."""
+"""A repository for each module of tests, a judge of every answer. The forge is in tests/conftest.py."""
 
 from __future__ import annotations
 
@@ -11,41 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from forge_description import Description, description_of
+from forge_description import Description
 from forge_hooks import Receiver, receiving
-from forge_servers import Forge, running_forge
-from forge_wire import Answer, Wire
-from forge_world import Repo, World, make_world, remove_world
+from forge_servers import Forge
+from forge_wire import Answer
+from forge_world import Repo, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     AtOnce = Callable[[list[Callable[[], Any]]], list[Any]]
-
-
-@pytest.fixture(scope="session")
-def forge() -> Iterator[Forge]:
-    """Return the forge to test."""
-    with running_forge() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def description(forge: Forge) -> Description | None:
-    """Return the API description that answers are held to, if there is one."""
-    return description_of(Wire(forge.url))
-
-
-@pytest.fixture(scope="session")
-def world(
-    forge: Forge, description: Description | None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    """Return the organisation with its accounts."""
-    wire = Wire(forge.url, description.judge if description else None)
-    made = make_world(forge, wire, tmp_path_factory.mktemp("clones"))
-    yield made
-    if forge.kind == "remote":
-        remove_world(made)
 
 
 @pytest.fixture(scope="module")
