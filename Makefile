@@ -50,8 +50,8 @@ units: env-dev ## run ansible-test units
 pytest: env-dev ## run the other tests; ARGS are handed on
 	@$(PYTHON_ENV) -m pytest $(ARGS)
 
-contract: env-dev ## hold a forge to the contract (default: the pocket forge); ARGS are handed on
-	@$(PYTHON_ENV) -m pytest tests/contract $(ARGS)
+contract: env-dev ## hold a forge to the contract, and the modules to it (default: the pocket forge); ARGS are handed on
+	@$(PYTHON_ENV) -m pytest tests/contract tests/forge_modules $(ARGS)
 
 molecule: env-dev ## give one fleet its whole life, from blank hosts to none
 	@sh scripts/fleet.sh

@@ -67,7 +67,8 @@ def table() -> list[Check]:
     python = str(BIN / "python")
     # The folders are those of pyproject.toml; what needs a fleet is run by the Molecule scenario.
     pytest = (python, "-m", "pytest", "-q", "--junitxml", "build/test/pytest.xml")
-    contract = (python, "-m", "pytest", "-q", "tests/contract", "--junitxml", "build/test/contract.xml")
+    forge = ("tests/contract", "tests/forge_modules")
+    contract = (python, "-m", "pytest", "-q", *forge, "--junitxml", "build/test/contract.xml")
     docs = ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", ".")
     return [
         Check("sanity", ("sh", "scripts/sanity.sh", "sanity"), "ansible-test-sanity-*.xml"),
