@@ -13,7 +13,7 @@ the first two. The words of such a file:
     volatile: []            fields of the result that change by themselves
     phases:
       - name: create
-        args: {}            options of this phase
+        args: {}            options of this phase, and `info` those of reading after it
         changes: true       whether it is to change something
         fails: text         that its failure is to say
         gone: true          that the result is to be empty
@@ -48,7 +48,7 @@ RUN_S = 600
 # Of each phase: what it is called, and whether it is check mode.
 TURNS = (("foretold", True), ("done", False), ("foretold again", True), ("done again", False))
 KNOWN = {"answer", "listed", "info", "args", "before", "phases", "volatile"}
-KNOWN_PHASE = {"name", "args", "changes", "fails", "gone", "warns", "returns"}
+KNOWN_PHASE = {"name", "args", "info", "changes", "fails", "gone", "warns", "returns"}
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _tasks(case: Case, keys: list[list[str]], reads: dict[int, str]) -> list[dic
             tasks.append(
                 {
                     "name": f"{phase['name']}, read",
-                    f"timmy.config.{case.module}_info": dict(case.info),
+                    f"timmy.config.{case.module}_info": {**case.info, **phase.get("info", {})},
                     "register": reads[number],
                     "ignore_errors": True,
                     "vars": {"step": reads[number]},

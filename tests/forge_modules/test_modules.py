@@ -29,6 +29,7 @@ def values_for(world: World, folder: Path) -> dict[str, Any]:
     return {
         **people,
         "admin": world.admin.login,
+        "forge_url": world.forge.url,
         "token": world.admin.token,
         "token_file": str(token_file),
         "wrong_token": secrets.token_hex(20),
