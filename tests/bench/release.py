@@ -18,10 +18,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+for place in ("tests/bench", "src"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / place))
 
-from release_fleet import overlay
-from release_fleet.fleet import ROOT, Fleet, FleetError, say
+from release_fleet import overlay  # noqa: E402 - the paths above lead to it
+from release_fleet.fleet import ROOT, Fleet, FleetError, say  # noqa: E402 - likewise
+
+from timmy.core import release_arguments  # noqa: E402 - likewise
 
 ROUNDS = int(os.environ.get("TIMMY_BENCH_ROUNDS", "7"))
 KEEP = os.environ.get("TIMMY_BENCH_KEEP") == "1"
@@ -102,22 +105,8 @@ def deploys(fleet: Fleet, work: Path) -> Iterator[Figure]:
 
 
 def _back(fleet: Fleet, ping: float) -> Iterator[Figure]:
-    params = {
-        "state": "present",
-        "agents": [{"name": "bench1"}],
-        "secrets": {},
-        "fleet_json": {},
-        "release_root": "/opt/timmy",
-        "hermes_root": "/opt/hermes",
-        "config_dir": "/etc/timmy",
-        "record_dir": "/var/lib/timmy-guard",
-        "keep": 5,
-        "health_timeout_s": 90.0,
-        "window_s": 60.0,
-        "drain_s": 0.0,
-        "owner": "bench",
-        "manage_units": True,
-    }
+    params = {name: option.get("default") for name, option in release_arguments.ARGUMENTS.items()}
+    params |= {"agents": [{"name": "bench1"}], "fleet_json": {}, "owner": "bench"}
     call = json.dumps({"params": params, "check_mode": False, "diff_mode": False, "archive": False})
     took = [float(fleet.on("bench-1", BACK, call)) for _turn in range(ROUNDS)]
     yield figure("release.rollback_s", statistics.median(took), "ansible ping", ping)

@@ -27,13 +27,13 @@ class FleetError(Exception):
 
 
 def output(argv: list[str], **more: str) -> str:
-    """Run a command that must succeed and return what it printed."""
+    """Run a command that must succeed and return what it printed, its last line last."""
     env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **more}
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
         raise FleetError(f"{' '.join(argv)} ended with {done.returncode}:\n{tail}")
-    return done.stdout + done.stderr
+    return done.stderr + done.stdout
 
 
 def seconds(argv: list[str], **more: str) -> tuple[float, str]:
@@ -93,7 +93,7 @@ class Fleet:
         playbook = INVENTORY.parent / "synchronize.yml"
         playbook.write_text(json.dumps([play]), encoding="utf-8")
         argv = self._argv(str(playbook))
-        return seconds(argv, ANSIBLE_COLLECTIONS_PATH=paths, ANSIBLE_CALLBACKS_ENABLED="")[0]
+        return seconds(argv, ANSIBLE_COLLECTIONS_PATH=paths)[0]
 
     def prepare_synchronize(self) -> None:
         """Provide rsync on both sides, and the collection from its locked wheel."""
