@@ -31,6 +31,7 @@ from . import (
     release_lock,
     release_program,
     release_proof,
+    release_stage,
     release_trial,
     release_undo,
     wizard_units,
@@ -176,7 +177,7 @@ class Deploy:
                 self._need_archive("" if damage else before)
                 return
             try:
-                release.stage(
+                release_stage.stage(
                     archive,
                     root,
                     digest,
@@ -433,7 +434,9 @@ class Deploy:
                 archive,
                 hermes_root=self.settings.hermes_root,
                 config_dir=self.settings.config_dir,
-                elsewhere=release.contents_of(os.path.join(root, release.RELEASES, self.result.previous)),
+                elsewhere=release_stage.contents_of(
+                    os.path.join(root, release.RELEASES, self.result.previous)
+                ),
             )
             # All of it is read, since all of it is checked; what nobody looks at again is not kept.
             contents = {

@@ -64,6 +64,7 @@ MODULES = (
     "release_proof",
     "release_removal",
     "release_smoke",
+    "release_stage",
     "release_state",
     "release_tool",
     "release_trial",

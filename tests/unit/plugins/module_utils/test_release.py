@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.timmy.config.plugins.module_utils import guard, release, release_format
+from ansible_collections.timmy.config.plugins.module_utils import (
+    guard,
+    release,
+    release_format,
+    release_stage,
+)
 
 PLACES = {"hermes_root": "/opt/hermes", "config_dir": "/etc/timmy"}
 
@@ -47,7 +52,7 @@ class Host:
 
     def stage(self, **contents: str) -> str:
         path, digest = self.pack(**contents)
-        return release.stage(path, self.root, digest, **PLACES)
+        return release_stage.stage(path, self.root, digest, **PLACES)
 
     def names(self) -> list[str]:
         return sorted(os.listdir(os.path.join(self.root, release.RELEASES)))
@@ -74,7 +79,7 @@ def test_a_staged_release_is_exactly_what_was_packed(host: Host) -> None:
 def test_an_archive_of_another_release_is_refused_and_leaves_nothing(host: Host) -> None:
     path, _digest = host.pack(a="one")
     with pytest.raises(release_format.ReleaseError, match="not ffffffff"):
-        release.stage(path, host.root, "f" * 64, **PLACES)
+        release_stage.stage(path, host.root, "f" * 64, **PLACES)
     assert not os.path.exists(os.path.join(host.root, release.RELEASES))
 
 
@@ -83,7 +88,7 @@ def test_a_broken_archive_leaves_no_staging_directory(host: Host) -> None:
     content = Path(path).read_bytes()
     Path(path).write_bytes(content[:-40])
     with pytest.raises(release_format.ReleaseError):
-        release.stage(path, host.root, digest, **PLACES)
+        release_stage.stage(path, host.root, digest, **PLACES)
     assert host.names() == []
 
 
@@ -214,22 +219,23 @@ def test_write_file_replaces_whole_and_follows_no_planted_link(tmp_path: Path) -
 _CHILD = """
 import sys
 sys.path[:0] = {path!r}
-from ansible_collections.timmy.config.plugins.module_utils import release, release_lock
+from ansible_collections.timmy.config.plugins.module_utils import release, release_lock, release_stage
 root, one, first, two, second = sys.argv[1:]
 print("ready", flush=True)
 while True:
     for archive, digest in ((one, first), (two, second)):
         with release_lock.locked(root):
-            release.stage(archive, root, digest, hermes_root="/opt/hermes", config_dir="/etc/timmy")
+            release_stage.stage(archive, root, digest, hermes_root="/opt/hermes", config_dir="/etc/timmy")
             release.flip(root, digest[:16])
             release.prune(root, 0, {{digest[:16]}})
 """
 
 
 def test_a_kill_at_a_random_moment_leaves_one_whole_release_active(host: Host) -> None:
-    one = host.pack(**{f"f{number}": "one" for number in range(40)})
-    two = host.pack(**{f"f{number}": "two" for number in range(40)})
-    release.stage(*one[:1], host.root, one[1], **PLACES)
+    same = {f"s{number}": "same" for number in range(20)}
+    one = host.pack(**same, **{f"f{number}": "one" for number in range(20)})
+    two = host.pack(**same, **{f"f{number}": "two" for number in range(20)})
+    release_stage.stage(*one[:1], host.root, one[1], **PLACES)
     release.flip(host.root, one[1][:16])
     chance = random.Random(7)  # noqa: S311 - moments, not secrets
     argv = [sys.executable, "-c", _CHILD.format(path=sys.path), host.root, *one, *two]
@@ -239,8 +245,9 @@ def test_a_kill_at_a_random_moment_leaves_one_whole_release_active(host: Host) -
             child.stdout.readline()
             time.sleep(chance.random() * 0.08)
             child.send_signal(signal.SIGKILL)
+        assert child.returncode == -signal.SIGKILL
         active = release.current_name(host.root)
         assert active in {one[1][:16], two[1][:16]}
         assert release.drift(os.path.join(host.root, release.RELEASES, active)) == []
     for archive, digest in (one, two):
-        assert release.drift(release.stage(archive, host.root, digest, **PLACES)) == []
+        assert release.drift(release_stage.stage(archive, host.root, digest, **PLACES)) == []

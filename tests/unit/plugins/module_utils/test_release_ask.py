@@ -19,6 +19,7 @@ from ansible_collections.timmy.config.plugins.module_utils import (
     release_format,
     release_info,
     release_program,
+    release_stage,
 )
 from ansible_collections.timmy.config.tests.unit.plugins.module_utils import test_release_host
 
@@ -114,7 +115,7 @@ def test_a_content_that_somebody_damaged_is_not_taken_over(host: Host) -> None:
     packed = host.pack(**{"skills/y": "right"})
     host.deploy(packed)
     directory = Path(release.release_dir(str(host.base / "timmy"), packed[1]))
-    find = release.contents_of(str(directory))
+    find = release_stage.contents_of(str(directory))
     sha256 = release.load_manifest(str(directory))["files"]["skills/y"]["sha256"]
     assert find(sha256) == b"right"
     (directory / "skills/y").write_text("wrong")

@@ -25,6 +25,7 @@ from ansible_collections.timmy.config.plugins.module_utils import (
     release_host,
     release_info,
     release_lock,
+    release_stage,
     release_state,
     release_undo,
     wizard_units,
@@ -439,7 +440,7 @@ def test_without_an_account_a_real_run_names_the_role_that_makes_it(host: Host) 
 @pytest.mark.parametrize(
     ("place", "name"),
     [
-        (release, "stage"),
+        (release_stage, "stage"),
         (hermes_home, "ask_hermes"),
         (release_files.HostFiles, "write"),
         (release, "flip"),

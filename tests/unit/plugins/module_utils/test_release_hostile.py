@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.timmy.config.plugins.module_utils import release, release_format
+from ansible_collections.timmy.config.plugins.module_utils import release, release_format, release_stage
 
 PLACES = {"hermes_root": "/opt/hermes", "config_dir": "/etc/timmy"}
 FILES = {"a": (b"one\n", "0644"), "b/c": (b"two\n", "0755")}
@@ -125,7 +125,7 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(tmp_path: Path, what: s
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
     with pytest.raises(release_format.ReleaseError) as caught:
-        release.stage(archive, root, good, **PLACES)
+        release_stage.stage(archive, root, good, **PLACES)
     assert tracemalloc.get_traced_memory()[1] - before < 8 * MIB
     line = str(caught.value)
     assert line.startswith("the archive is refused: ")
@@ -138,13 +138,14 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(tmp_path: Path, what: s
 
 def test_more_members_than_a_release_may_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release_format, "MAX_FILES", 1)
+    archive = tar_of(tmp_path / "a", plain("a"))
     with pytest.raises(release_format.ReleaseError, match="more than 1"):
-        release.stage(tar_of(tmp_path / "a", plain("a")), str(tmp_path / "t"), manifest()["hash"], **PLACES)
+        release_stage.stage(archive, str(tmp_path / "t"), manifest()["hash"], **PLACES)
 
 
 def test_a_file_of_a_release_that_became_huge_is_drift_and_is_not_read(tmp_path: Path) -> None:
     archive = tmp_path / "good"
     archive.write_bytes(release_format.pack(manifest(), FILES))
-    directory = release.stage(str(archive), str(tmp_path / "timmy"), manifest()["hash"], **PLACES)
+    directory = release_stage.stage(str(archive), str(tmp_path / "timmy"), manifest()["hash"], **PLACES)
     os.truncate(os.path.join(directory, "a"), 2**34)
     assert release.drift(directory) == [{"path": "a", "problem": "edited"}]
