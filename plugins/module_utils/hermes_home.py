@@ -28,12 +28,16 @@ from . import (
     config_sections,
     config_values,
     config_words,
+    declared_check,
     hermes_endpoints,
+    hermes_jobs,
     hermes_keys,
     hermes_prove,
     hermes_side,
     hermes_yaml,
     home_merge,
+    overlay_cron,
+    overlay_fields,
     overlay_problem,
 )
 from .guard import fsync_dir, set_link, write_file
@@ -323,6 +327,10 @@ _SENT = (
     hermes_endpoints,
     hermes_keys,
     hermes_prove,
+    overlay_fields,
+    overlay_cron,
+    hermes_jobs,
+    declared_check,
     hermes_side,
 )
 

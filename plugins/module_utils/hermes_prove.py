@@ -46,7 +46,7 @@ def prove(request: dict[str, Any]) -> dict[str, Any]:
             problems += check_config(seed, "seed/config.yaml", "seed", keys) if seed else []
         if not problems:
             write_yaml(os.path.join(scratch, "config.yaml"), home_merge.merge(merged, {}, seed).home)
-            problems += _read_back(managed, merged)
+            problems += read_back({"config.yaml": managed, "home-config.yaml": merged})
             problems += check_soul(request.get("documents") or "", managed)
             problems += check_skin(managed)
         problems += check_jobs(jobs, request.get("scripts"))
@@ -140,13 +140,13 @@ def check_config(config: Mapping[str, Any], name: str, layer: str, keys: Mapping
     return problems
 
 
-def _read_back(managed: Mapping[str, Any], merged: Mapping[str, Any]) -> list[str]:
-    """Hermes' own loader must return each leaf as declared."""
+def read_back(layers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Hermes' own loader must return each leaf as declared; each layer has the name that problems give it."""
     hermes = library("hermes_cli.config")
 
     seen = hermes.load_config()
     problems = []
-    for name, config in (("config.yaml", managed), ("home-config.yaml", merged)):
+    for name, config in layers.items():
         for path, value in home_merge.leaves(config):
             wanted = hermes._expand_env_vars(value)
             found = home_merge.get(seen, path)

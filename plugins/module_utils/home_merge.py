@@ -88,7 +88,7 @@ def settled(base: Mapping[str, Any], pending: Mapping[str, Any], home: Mapping[A
     result = copy.deepcopy(dict(base))
     for path, value in leaves(pending):
         if same(get(home, path), value):
-            _set(result, path, value)
+            place(result, path, value)
     return result
 
 
@@ -146,6 +146,49 @@ def findings(
             }
         )
     return found
+
+
+def clashes(ours: Mapping[Path, Any], theirs: Mapping[Path, Any]) -> list[Path]:
+    """Those of our leaves that cannot stand beside theirs; an empty mapping only has to be there."""
+    return [
+        path
+        for path, value in ours.items()
+        if any(_clash(path, value, other, theirs[other]) for other in theirs)
+    ]
+
+
+def _clash(path: Path, value: Any, other: Path, theirs: Any) -> bool:
+    if len(path) == len(other):
+        return path == other
+    if len(path) < len(other):
+        return other[: len(path)] == path and value != {}
+    return path[: len(other)] == other and theirs != {}
+
+
+def restored(
+    home: Mapping[Any, Any], wanted: Mapping[str, Any], paths: Sequence[Sequence[str]]
+) -> dict[Any, Any]:
+    """`home` without what differs from ours at these paths, so that a merge puts ours there."""
+    result = dict(home)
+    for path in paths:
+        if not same(get(home, tuple(path)), get(wanted, tuple(path))):
+            result = without(result, path)
+    return result
+
+
+def changes(
+    paths: Mapping[Path, Any], changed: Sequence[str], before: Mapping[Any, Any], after: Mapping[Any, Any]
+) -> list[dict[str, str]]:
+    """What a merge did to the leaves that it names as changed, ready to be shown."""
+    return [
+        difference(path, get(before, path), get(after, path)) for path in paths if dotted(path) in changed
+    ]
+
+
+def difference(path: Path, before: Any = _ABSENT, after: Any = _ABSENT) -> dict[str, str]:
+    """One changed value for people: {"key", "before", "after"}; a text that looks the same says it is not."""
+    was, now = shown(path, before), shown(path, after)
+    return {"key": dotted(path), "before": was, "after": f"{now}, changed" if was == now else now}
 
 
 def without(home: Mapping[Any, Any], path: Sequence[str]) -> dict[Any, Any]:
@@ -266,10 +309,11 @@ def _make_parents(result: Merged, path: Path) -> bool:
 
 
 def _remember(result: Merged, path: Path, value: Any) -> None:
-    _set(result.base, path, value)
+    place(result.base, path, value)
 
 
-def _set(data: dict[str, Any], path: Path, value: Any) -> None:
+def place(data: dict[str, Any], path: Path, value: Any) -> None:
+    """Put a copy of a value at a path of `data`, whatever stood in the way."""
     node: Any = data
     for part in path[:-1]:
         if not isinstance(node.get(part), dict):

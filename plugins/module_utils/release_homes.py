@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from . import adoption, hermes_home, home_merge
+from . import adoption, declarations, hermes_home, home_merge
 from .hermes_home import HomeError
 from .release_state import Records, Result, Settings, fingerprint, read
 
@@ -69,6 +69,52 @@ class Homes:
         begun = [one for one in record.get("pending") or [] if one != merged]
         self.records.save(name, pending=[*begun, merged])
         self._take_answer(name, merged, self.ask(who, directory, request))
+        self._replay(who, directory, record, merged)
+
+    def ask_beside(
+        self, who: hermes_home.Account, directory: str, request: Mapping[str, Any], python: str = ""
+    ) -> dict[str, Any]:
+        """A request for a declaration. A file that was as the release left it stays known as such."""
+        answer = self.ask(who, directory, request, python)
+        config = answer["config"]
+        if not request.get("dry") and not config["problems"]:
+            left = self.records.load(who.name).get("config_sha256")
+            if left and left == config["found_sha256"]:
+                self.records.save(who.name, config_sha256=config["sha256"])
+        return answer
+
+    def _replay(
+        self,
+        who: hermes_home.Account,
+        directory: str,
+        before: Mapping[str, Any],
+        merged: Mapping[str, Any],
+    ) -> None:
+        """What plays declared and the release has let go of stands again; a deploy does not fail of that."""
+        own = declarations.Declarations(self.settings.root, who.name)
+        held = declarations.held_by(merged)
+        try:
+            own.replay(
+                before,
+                self.records.load(who.name),
+                held,
+                lambda request, python: self.ask_beside(who, directory, request, python),
+            )
+        except HomeError as error:
+            told = "what a play declared is not back; run that play again"
+            self.result.warnings.append(f"{error}; {told}")
+
+    def clear_declared(self, who: hermes_home.Account, directory: str) -> None:
+        """Take what plays declared out of a home as well."""
+
+        def ask(request: Mapping[str, Any], python: str) -> dict[str, Any]:
+            answer = self.ask_beside(who, directory, request, python)
+            if answer["config"]["problems"]:
+                raise HomeError(f"{who.name}: {answer['config']['problems'][0]}")
+            self._note_merged(who.name, answer["config"], answer["cron"])
+            return answer
+
+        declarations.Declarations(self.settings.root, who.name).clear(ask)
 
     def _note_links(self, name: str, seen: Mapping[str, Any]) -> None:
         told = [f"{one}: no longer our link" for one in seen["drift"]]

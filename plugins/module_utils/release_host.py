@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import (
+    declarations,
     guard,
     hermes_home,
     host_room,
@@ -377,7 +378,10 @@ class Deploy:
 
     def _gone(self, old: Mapping[str, Any]) -> list[str]:
         """Agents that we have put on this host and that are not wanted here any more."""
-        known = {*old.get("agents", []), *self.records.names()}
+        root = self.settings.root
+        # What was declared for a user who is gone is nobody's; of one who stays it is for the plays to say.
+        orphans = [name for name in declarations.agents(root) if hermes_home.account(name) is None]
+        known = {*old.get("agents", []), *self.records.names(), *orphans}
         return sorted(known - set(self.names))
 
     def _retire(self, gone: list[str]) -> None:
@@ -391,6 +395,8 @@ class Deploy:
                 account = hermes_home.account(name)
                 if account is not None and os.path.isdir(account.home):
                     self.home_work.clear(account, release.release_dir(self.settings.root, self.wanted.digest))
+                if account is None:
+                    declarations.Declarations(self.settings.root, name).forget()
                 self.records.forget(name)
                 if not self.wanted.kept:
                     # Who goes back by hand may want to come forward again, with the secrets as they are.

@@ -9,7 +9,15 @@ import contextlib
 import os
 from collections.abc import Mapping
 
-from . import hermes_home, release, release_guard, release_lock, release_program, wizard_units
+from . import (
+    declarations,
+    hermes_home,
+    release,
+    release_guard,
+    release_lock,
+    release_program,
+    wizard_units,
+)
 from .release_homes import Homes
 from .release_state import FLEET, PREVIOUS, STATE, Records, Result, Settings, env_path, unlink
 
@@ -34,7 +42,7 @@ class Removal:
     def run(self, homes: Mapping[str, str]) -> Result:
         """Take all of it away; `homes` names the home of an agent where its account does not."""
         root = self.settings.root
-        known = sorted({*homes, *self.records.names()})
+        known = sorted({*homes, *self.records.names(), *declarations.agents(root)})
         self.result.previous = release.current_name(root)
         if not self._anything(known):
             if not self.settings.check_mode:
@@ -62,6 +70,7 @@ class Removal:
         # The lease is left by a run that was killed, maybe while it took things away.
         left = [os.path.join(config_dir, FLEET), os.path.join(root, release_lock.LEASE)]
         left += [self.records.path(name) for name in known]
+        left += [declarations.Declarations(root, name).records.folder for name in known]
         return bool(
             self.result.previous
             or release.releases(root)
@@ -76,7 +85,10 @@ class Removal:
         for name in known:
             account = hermes_home.account(name, homes.get(name, ""))
             if account is not None and os.path.isdir(account.home):
-                self.home_work.clear(account, os.path.join(root, release.RELEASES, self.result.previous))
+                directory = os.path.join(root, release.RELEASES, self.result.previous)
+                self.home_work.clear(account, directory)
+                self.home_work.clear_declared(account, directory)
+            declarations.Declarations(root, name).forget()
             for path in (env_path(self.settings, name), self.records.path(name)):
                 unlink(path)
         release.flip(root, "")

@@ -121,19 +121,17 @@ class Result:
 class Records:
     """One file per agent, which only root can read: what we last did to it."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    def __init__(self, root: str, folder: str = STATE) -> None:
+        self.folder = os.path.join(root, folder)
 
     def path(self, name: str) -> str:
         """Where the record of an agent lives."""
-        return os.path.join(self.root, STATE, f"{name}.json")
+        return os.path.join(self.folder, f"{name}.json")
 
     def names(self) -> list[str]:
         """All agents that we are on record for."""
         try:
-            return sorted(
-                name[:-5] for name in os.listdir(os.path.join(self.root, STATE)) if name.endswith(".json")
-            )
+            return sorted(name[:-5] for name in os.listdir(self.folder) if name.endswith(".json"))
         except OSError:
             return []
 
