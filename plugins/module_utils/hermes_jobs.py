@@ -145,7 +145,7 @@ def _settle_job(
     accepted: dict[str, Any] = {}
     if job is None:
         answer["changed"].append(f"cron {name}: created")
-        told = {key: value for key, value in fields.items() if value not in (None, [], False, "")}
+        told = {key: _words(value) for key, value in fields.items() if value not in (None, [], False, "")}
         answer["differences"] += [home_merge.difference((name, key), after=told[key]) for key in told]
         if dry:
             return
@@ -189,9 +189,15 @@ def _job_updates(
     if updates:
         answer["changed"].append(f"cron {name}: {', '.join(sorted(updates))}")
         answer["differences"] += [
-            home_merge.difference((name, key), job.get(key), updates[key]) for key in sorted(updates)
+            home_merge.difference((name, key), _words(job.get(key)), _words(updates[key]))
+            for key in sorted(updates)
         ]
     return updates, accepted
+
+
+def _words(value: Any) -> Any:
+    """A schedule in its own words, anything else as it is."""
+    return value.get("display", value) if isinstance(value, dict) else value
 
 
 def _update_job(hermes: Any, job_id: str, updates: Mapping[str, Any]) -> None:

@@ -28,7 +28,12 @@ def test_the_life_of_declared_jobs(play: Play) -> None:
     assert 'tidy.prompt: "Tidy up."' in done["diff"]["after"]
     made = play.host.jobs()["tidy"]
     assert (made["model"], made["provider"], made["deliver"]) == ("gemma-4-31b-it", "ollama", "local")
-    assert play.cron([{**MINE, "schedule": "9 6 * * *"}])["changes"] == ["tidy: schedule"]
+    done = play.cron([{**MINE, "schedule": "9 6 * * *"}])
+    assert done["changes"] == ["tidy: schedule"]
+    assert (done["diff"]["before"], done["diff"]["after"]) == (
+        'tidy.schedule: "5 6 * * *"\n',
+        'tidy.schedule: "9 6 * * *"\n',
+    )
     assert play.host.jobs()["tidy"]["id"] == made["id"]
     assert play.cron([{**MINE, "schedule": "9 6 * * *", "enabled": False}])["changes"] == ["tidy: enabled"]
     play.host.hermes("cron", "edit", "tidy", "--prompt", "My own words.")
