@@ -33,16 +33,19 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
     wanted = asked["sha256"].get(machine) or asked["sha256"].get("any") or ""
     link = OPT / "current"
     release = Path(os.readlink(link)).name if link.is_symlink() else ""
+    marker = OPT / "upgrade.json"
+    # A release that never became healthy is taken back, so the one before it is what counts.
+    proven = json.loads(marker.read_text(encoding="utf-8"))["from"] if marker.exists() else release
     place = OPT / f"{asked['version']}-{wanted[:12]}" / "gitea"
     argv = ["systemctl", "is-active", "--quiet", "gitea.service"]
     active = subprocess.run(argv, check=False).returncode == 0
     return {
         "machine": machine,
         "release": release,
-        "version": release.split("-", 1)[0],
+        "version": proven.split("-", 1)[0],
         "sha256": wanted,
         "whole": bool(wanted) and digest(place) == wanted,
-        "unfinished": (OPT / "upgrade.json").exists(),
+        "unfinished": marker.exists(),
         "active": active,
         "git": shutil.which("git") is not None,
         "engine": os.access(asked["engine"], os.X_OK),
