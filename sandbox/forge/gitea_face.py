@@ -34,6 +34,7 @@ SECRETS = (
     ("oauth2", "JWT_SECRET"),
     ("server", "LFS_JWT_SECRET"),
 )
+HEAD = "head"  # what the keys before the first section are found under
 SIZES = {"SECRET_KEY": 48, "INTERNAL_TOKEN": 78, "JWT_SECRET": 32, "LFS_JWT_SECRET": 32}
 
 
@@ -48,13 +49,13 @@ class Config:
         self._ini = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=(";", "#"))
         self._ini.optionxform = str  # type: ignore[assignment,method-assign]
         try:
-            self._ini.read_string("[]\n" + path.read_text(encoding="utf-8"))
+            self._ini.read_string(f"[{HEAD}]\n" + path.read_text(encoding="utf-8"))
         except (OSError, configparser.Error) as error:
             raise RefusedError(f"cannot read {path}: {error}") from None
 
     def text(self, section: str, key: str) -> str:
         """Return a value, or nothing."""
-        return self._ini.get(section, key, fallback="").strip()
+        return self._ini.get(section or HEAD, key, fallback="").strip()
 
     def on(self, section: str, key: str) -> bool:
         """Say whether a switch is on."""

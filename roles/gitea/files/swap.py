@@ -38,7 +38,7 @@ class SwapError(Exception):
 
 @dataclass(frozen=True)
 class Swap:
-    """What is asked: the release to go to and how to know that it is well."""
+    """What is asked: the release to go to, and how to know that it is well. Without one it is only waited."""
 
     to: str
     health: str
@@ -161,7 +161,7 @@ def database(swap: Swap) -> tuple[list[str], dict[str, str]]:
     given = swap.postgres or {}
     host, _colon, port = given["host"].partition(":")
     found = ["--no-password", f"--host={host}", f"--username={given['user']}", f"--dbname={given['name']}"]
-    return found + ([f"--port={port}"] if port else []), {"PGPASSFILE": swap.pgpass}
+    return found + ([f"--port={port}"] if port else []), ({"PGPASSFILE": swap.pgpass} if swap.pgpass else {})
 
 
 def back_up(swap: Swap, old: str) -> Path:
@@ -318,6 +318,14 @@ def upgrade(swap: Swap) -> dict[str, Any]:
     return {"from": old, "to": swap.to, "copy": str(copy), "aside": kept, "seconds": took}
 
 
+def wait(swap: Swap) -> dict[str, Any]:
+    """Wait for the release in force. :raises SwapError: when it does not become healthy."""
+    wrong = healthy(swap.health, swap.timeout_s)
+    if wrong:
+        raise SwapError(f"{wrong}. The last error in its journal: {last_words() or 'none'}")
+    return {}
+
+
 def main(text: str) -> int:
     """Run the swap alone and to its end."""
     for number in (signal.SIGHUP, signal.SIGPIPE):
@@ -325,7 +333,8 @@ def main(text: str) -> int:
     with open("/run/gitea-swap.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            print(json.dumps(upgrade(Swap(**json.loads(text)))))
+            swap = Swap(**json.loads(text))
+            print(json.dumps(upgrade(swap) if swap.to else wait(swap)))
         except (SwapError, OSError) as error:
             print(error, file=sys.stderr)
             return 1
