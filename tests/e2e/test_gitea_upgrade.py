@@ -77,7 +77,6 @@ def test_upgrades(forge: forge_host.Forge, tmp_path: Path) -> None:
     assert forge.host.sh("cd /etc/gitea && sha256sum secrets/* tokens/*").ok() == files
     copies = forge.host.sh("ls /var/backups/gitea").ok().split()
     assert copies[-1].partition("-")[2] == first
-    assert forge.deploy(**following).ok().changed() == {forge.host.name: 0}
 
     # One that spoils all data and dies: back to the second, with the issue written meanwhile.
     write_issue(forge, "two")
@@ -92,7 +91,6 @@ def test_upgrades(forge: forge_host.Forge, tmp_path: Path) -> None:
     clone = forge.api("GET", "v1/repos/forge-admin/upgrades/contents/README.md", token=token)
     assert clone[0] == 200, clone
     assert forge.host.sh("cd /etc/gitea && ls -A . | grep -c next").out.strip() == "0"
-    assert forge.deploy(**following).ok().changed() == {forge.host.name: 0}
 
     # One that never answers, and the power goes while it is waited for.
     stuck = forge.program(tmp_path, "1.26.7", "echo stuck >/var/lib/gitea/left; exec sleep 600")
