@@ -20,6 +20,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,16 +51,37 @@ class Swap:
     pgpass: str
 
 
-def run(*argv: str, env: dict[str, str] | None = None, user: str = "") -> str:
-    """Run a program of the host. :raises SwapError: with its last line of errors."""
+def run(
+    *argv: str,
+    env: dict[str, str] | None = None,
+    user: str = "",
+    read: Path | None = None,
+    save: Path | None = None,
+) -> str:
+    """Run a program of the host, return its output. Root opens the files ``read`` and ``save`` for it.
+
+    :raises SwapError: with its last line of errors.
+    """
     if user:
         argv = ("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--", *argv)
     around = {**os.environ, **(env or {})}
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=around)
+    with ExitStack() as files:
+        source = files.enter_context(read.open("rb")) if read else subprocess.DEVNULL
+        target = files.enter_context(save.open("wb")) if save else subprocess.PIPE
+        done = subprocess.run(
+            argv,
+            stdin=source,
+            stdout=target,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=around,
+            cwd="/",
+        )
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
         raise SwapError(f"{Path(argv[0]).name} {argv[1]} ended with {done.returncode}: {said[-1][:300]}")
-    return done.stdout
+    return done.stdout or ""
 
 
 def write(path: Path, value: Any) -> None:
@@ -178,8 +200,8 @@ def back_up(swap: Swap, old: str) -> Path:
     run(*tar, *spare, *paths)
     if swap.postgres:
         options, env = database(swap)
-        dump = run("pg_dump", "--format=plain", "--clean", "--if-exists", *options, env=env, user=swap.user)
-        (part / "database.sql").write_text(dump, encoding="utf-8")
+        dump = ["pg_dump", "--format=plain", "--clean", "--if-exists", *options]
+        run(*dump, env=env, user=swap.user, save=part / "database.sql")
     write(part / "about.json", {"release": old, "to": swap.to, "at": stamp})
     run("sync", "--file-system", str(part))
     part.rename(whole)
@@ -214,9 +236,9 @@ def restore(swap: Swap, copy: Path, *, keep_newer: bool) -> str:
     shutil.rmtree(beside)
     if swap.postgres:
         options, env = database(swap)
-        sql = ["--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", f"--file={copy / 'database.sql'}"]
+        sql = ["psql", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--file=-", *options]
         env["PGOPTIONS"] = "--client-min-messages=warning"
-        run("psql", *sql, *options, env=env, user=swap.user)
+        run(*sql, env=env, user=swap.user, read=copy / "database.sql")
     if keep_newer:
         return str(aside)
     shutil.rmtree(aside, ignore_errors=True)
