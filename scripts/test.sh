@@ -31,6 +31,7 @@ build/env/bin/python scripts/check.py || status=1
 if sandbox/engine.sh up; then
   part host-python sh scripts/host_python.sh images
   part fleet sh scripts/fleet.sh
+  part forge env SCENARIO=gitea sh scripts/fleet.sh
   if [ "${1:-}" = full ]; then
     part faults sh scripts/faults.sh --full
   else

@@ -3,6 +3,7 @@
 #   SANDBOX         name of the fleet (default: sandbox); files in build/$SANDBOX
 #   SANDBOX_HOSTS   its hosts (default: sandbox/hosts.yml)
 #   SANDBOX_FLEET   its wizards and their model (default: group_vars/all/fleet.yml)
+#   FORGE_BINARY    a Gitea for its forge (default: the pocket forge)
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -39,6 +40,9 @@ set -- --inventory "$reached" --vault-password-file "$password"
 
 step 'site.yml'
 playbook "$@" playbooks/site.yml
+
+step 'forge'
+playbook "$@" sandbox/forge.yml
 
 step 'status'
 playbook "$@" playbooks/status.yml

@@ -51,6 +51,7 @@ def serve(options: argparse.Namespace) -> int:
     host, port = str(listening.server_address[0]), listening.server_address[1]
     here = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     forge.root_url = options.root_url or here
+    forge.require_signin = options.require_signin
     workers.start(forge)
     for number in (signal.SIGTERM, signal.SIGINT):
         # shutdown() waits for the serving loop, which is the thread that runs this handler
@@ -94,6 +95,7 @@ def main(argv: list[str]) -> int:
     one.add_argument("--state", type=Path, required=True, help="directory of the forge, made if missing")
     one.add_argument("--listen", type=_address, default=("127.0.0.1", 3000), metavar="HOST:PORT")
     one.add_argument("--root-url", type=_url, help="address in links and hooks (default: where it listens)")
+    one.add_argument("--require-signin", action="store_true", help="show nothing to those without an account")
     one.add_argument(
         "--delay", type=float, default=0.5, help="seconds until a push or a merge check is worked on"
     )

@@ -99,6 +99,8 @@ def check_account(r: Request) -> None:
     """Refuse accounts that may not sign in. :raises ApiError: 403 with a message only."""
     user = r.doer
     if user is None:
+        if r.forge.require_signin:
+            raise ApiError(403, "Only signed in user is allowed to call APIs.", url=False)
         return
     if user["prohibit_login"] or not user["active"]:
         text = "This account is prohibited from signing in, please contact your site administrator."

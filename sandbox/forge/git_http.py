@@ -58,7 +58,7 @@ def _authorize(handler: Handler, owner: str, name: str, push: bool) -> Request |
             there = error.headers["Location"].rpartition("/repos/")[2]
             rest = handler.path.split("/", 3)[3]
             _text(handler, error.status, "", {"Location": f"/{there}/{rest}"})
-        elif (error.status == 404 and r.doer is None) or error.status == 401:
+        elif (error.status in {403, 404} and r.doer is None) or error.status == 401:
             _text(handler, 401, "Unauthorized", ASK)
         else:
             _text(handler, error.status, error.message or "")

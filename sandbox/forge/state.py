@@ -31,6 +31,7 @@ class Forge:
         self.max_page = 50
         self.delay = delay  # seconds that a push or a check waits for its worker, as on a busy server
         self.keep = keep
+        self.require_signin = False
         self.pushes = threading.Event()
         self.checks = threading.Event()
         self.deliveries = threading.Event()

@@ -19,7 +19,12 @@ PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
 PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 # One letter too few, one too many, two swapped.
-MISSPELT = {"common": "common_agnets", "hermes_agent": "hermes_agent_versionn", "sidecar": "sidecar_agent"}
+MISSPELT = {
+    "common": "common_agnets",
+    "gitea": "gitea_verison",
+    "hermes_agent": "hermes_agent_versionn",
+    "sidecar": "sidecar_agent",
+}
 
 
 def run(home: Path, *argv: str) -> subprocess.CompletedProcess[str]:
