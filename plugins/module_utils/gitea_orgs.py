@@ -14,7 +14,7 @@ from .gitea_once import post_once
 from .gitea_repos import absent
 from .gitea_session import Session, first
 from .gitea_types import Org, Repo, Team, User
-from .gitea_url import owner_path, segments
+from .gitea_url import owner_path, segments, with_query
 
 
 class Orgs(Session):
@@ -132,9 +132,18 @@ class Orgs(Session):
         data = {"source_id": now.source_id, "login_name": now.login_name or now.login, **fields}
         return self.write_typed(User, "PATCH", segments("admin", "users", user), data)
 
-    def delete_user(self, user: str) -> None:
-        """Delete an account that owns nothing, as site admin."""
-        self.delete(segments("admin", "users", user))
+    def delete_user(self, user: str, *, purge: bool = False) -> None:
+        """Delete an account, as site admin: one that owns nothing, or with `purge` all it owns as well."""
+        path = segments("admin", "users", user)
+        self.delete(with_query(path, {"purge": True}) if purge else path)
+
+    def list_user_repos(self, user: str) -> list[Repo]:
+        """Return an account's own repositories, as far as the asking account may see them."""
+        return self.read_list(Repo, "users/repos", segments("users", user, "repos"))
+
+    def list_user_orgs(self, user: str) -> list[Org]:
+        """Return the organizations that an account is a member of; of others only a site admin sees all."""
+        return self.read_list(Org, "users/orgs", segments("users", user, "orgs"))
 
     # --- tokens; the forge wants a password for these, a token is refused
 

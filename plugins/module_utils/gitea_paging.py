@@ -70,6 +70,7 @@ LISTS: dict[str, Way] = {
     "teams/repos": Way.FILTERED,
     "timeline": Way.UNTOLD,
     "tokens": Way.COUNTED,
+    "users/orgs": Way.COUNTED,
     "users/repos": Way.FILTERED,
     "variables": Way.COUNTED,
 }

@@ -39,6 +39,7 @@ RESERVED = frozenset(
         "v2",
     ]
 )
+PASSWORD_LENGTH = 8
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 CREATE = Form(
     "CreateUserOption",
@@ -91,7 +92,7 @@ def find(r: Request, name: str) -> Row:
 def create(r: Request) -> Response:
     """Make an account."""
     form = r.read(CREATE)
-    if len(form.get("password") or "") < 6 and not form.get("source_id"):
+    if len(form.get("password") or "") < PASSWORD_LENGTH and not form.get("source_id"):
         raise ApiError(400, "PasswordIsRequired")
     change = form.get("must_change_password")
     more = {
@@ -126,27 +127,11 @@ def edit(r: Request) -> Response:
     flags |= {"must_change_password": "must_change"}
     columns |= {column: int(form[key]) for key, column in flags.items() if form.get(key) is not None}
     if form.get("password"):
+        if len(form["password"]) < PASSWORD_LENGTH:
+            raise ApiError(400, f"password must be at least {PASSWORD_LENGTH} characters")
         columns["password"] = auth.hash_password(form["password"])
     r.db.update("user", row["id"], **columns)
     return Response(200, views.user(r, r.db.get("user", row["id"]), r.doer))
-
-
-@route("DELETE", "/admin/users/{name}", scope="admin", token=True, need="site")
-def delete(r: Request) -> Response:
-    """Delete an account that owns nothing."""
-    row = find(r, r.params["name"])
-    with r.db.write() as db:
-        if db.one("select 1 from repo where owner_id = ?", row["id"]):
-            raise ApiError(422, f"user still has ownership of repositories [uid: {row['id']}]")
-        if db.one(
-            "select 1 from team_member m join team t on t.id = m.team_id where m.user_id = ?", row["id"]
-        ):
-            raise ApiError(422, f"user still has membership of organizations [uid: {row['id']}]")
-        db.run("delete from token where user_id = ?", row["id"])
-        db.run("delete from collaborator where user_id = ?", row["id"])
-        db.run("delete from assignee where user_id = ?", row["id"])
-        db.run("delete from user where id = ?", row["id"])
-    return Response(204)
 
 
 @route("POST", "/admin/users/{name}/rename", scope="admin", token=True, need="site")

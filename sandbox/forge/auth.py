@@ -73,9 +73,9 @@ def _basic(db: Store, text: str) -> tuple[Row, tuple[str, ...] | None] | None:
     if found is not None:
         return found
     user = by_name(db, name) or db.one("select * from user where email = ? and email <> ''", name)
-    if user is not None and user["kind"] == "user" and check_password(password, user["password"]):
-        return user, None
-    return None
+    # Of an account that may not log in, the right password is as wrong as any other.
+    may = user is not None and user["kind"] == "user" and not user["prohibit_login"]
+    return (user, None) if user and may and check_password(password, user["password"]) else None
 
 
 def identify(r: Request) -> None:

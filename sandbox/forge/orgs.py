@@ -15,7 +15,7 @@ from .router import find_account, route
 from .web import Response, cut, listed
 
 if TYPE_CHECKING:
-    from .store import Row
+    from .store import Row, Store
     from .web import Request
 
 FIELDS = (
@@ -143,11 +143,16 @@ def delete(r: Request) -> Response:
     with r.db.write() as db:
         if db.one("select 1 from repo where owner_id = ?", row["id"]):
             raise ApiError(422, f"user still has ownership of repositories [uid: {row['id']}]")
-        for team in db.all("select id from team where org_id = ?", row["id"]):
-            db.run("delete from team_member where team_id = ?", team["id"])
-        db.run("delete from team where org_id = ?", row["id"])
-        db.run("delete from user where id = ?", row["id"])
+        remove(db, row["id"])
     return Response(204)
+
+
+def remove(db: Store, key: int) -> None:
+    """Remove an organization by id, with its teams."""
+    with db.write():
+        db.run("delete from team_member where team_id in (select id from team where org_id = ?)", key)
+        db.run("delete from team where org_id = ?", key)
+        db.run("delete from user where id = ?", key)
 
 
 @route("POST", "/orgs/{org}/rename", scope="organization", token=True)

@@ -199,7 +199,12 @@ OF_ISSUE = ("issue_label", "assignee", "comment")
 @route("DELETE", "/repos/{owner}/{repo}", scope="repository", token=True, need="owner")
 def delete(r: Request) -> Response:
     """Delete a repository with all that belongs to it."""
-    key = r.repo["id"]
+    remove(r, r.repo["id"])
+    return Response(204)
+
+
+def remove(r: Request, key: int) -> None:
+    """Remove a repository by id."""
     with r.db.write() as db:
         db.run("delete from review where pull_id in (select id from pull where repo_id = ?)", key)
         db.run("delete from dependency where issue_id in (select id from issue where repo_id = ?)", key)
@@ -209,8 +214,7 @@ def delete(r: Request) -> Response:
             db.run(f"delete from {table} where repo_id = ?", key)  # noqa: S608 - the names stand above
         db.run("update pull set head_repo_id = -1 where head_repo_id = ?", key)
         db.run("delete from repo where id = ?", key)
-    shutil.rmtree(r.git.path, ignore_errors=True)
-    return Response(204)
+    shutil.rmtree(r.forge.git(key).path, ignore_errors=True)
 
 
 @route("GET", "/repos/{owner}/{repo}/topics", scope="repository")

@@ -12,6 +12,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from . import (
+    account_removal,
     accounts,
     branches,
     collaborators,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
 WITH_ROUTES: tuple[Any, ...] = (
     *(
+        account_removal,
         accounts,
         branches,
         collaborators,

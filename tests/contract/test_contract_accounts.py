@@ -150,6 +150,53 @@ def test_an_account_goes_when_it_owns_nothing(world: World) -> None:
     assert world.admin.delete(f"/admin/users/{person.login}").status == 404
 
 
+def test_a_purge_takes_what_an_account_owns_along(world: World) -> None:
+    person, org, other = world.account("purged"), world.unused("last"), world.unused("shared")
+    person.must("POST", "/user/repos", {"name": "mine"})
+    person.must("POST", "/orgs", {"username": org})
+    person.must("POST", f"/orgs/{org}/repos", {"name": "inside"})
+    world.admin.must("POST", "/orgs", {"username": other})
+    owners = world.admin.must("GET", f"/orgs/{other}/teams")[0]["id"]
+    world.admin.must("PUT", f"/teams/{owners}/members/{person.login}")
+    assert {one["username"] for one in world.admin.must("GET", f"/users/{person.login}/orgs")} == {org, other}
+    assert world.admin.delete(f"/admin/users/{person.login}").status == 422
+    assert world.admin.delete(f"/admin/users/{person.login}?purge=true").status == 204
+    for gone in (f"/users/{person.login}", f"/repos/{person.login}/mine", f"/orgs/{org}"):
+        assert world.admin.get(gone).status == 404, gone
+    assert world.admin.get(f"/orgs/{other}").status == 200, "somebody else owns it as well"
+    world.admin.must("DELETE", f"/orgs/{other}")
+
+
+def test_nobody_deletes_himself(world: World) -> None:
+    assert world.admin.delete(f"/admin/users/{world.admin.login}").status == 422
+
+
+def test_a_password_says_whether_the_account_may_log_in(world: World) -> None:
+    person = world.account("locked")
+    body = {"source_id": 0, "login_name": person.login}
+    for change, right in (
+        ({"prohibit_login": True}, 401),
+        ({"prohibit_login": False, "must_change_password": True}, 403),
+        ({"must_change_password": False, "active": False}, 403),
+        ({"active": True}, 200),
+    ):
+        world.admin.must("PATCH", f"/admin/users/{person.login}", {**body, **change})
+        assert person.by_password("GET", "/user").status == right, change
+        assert person.by_password("GET", "/user", password="not-it").status == 401, change
+
+
+def test_a_password_is_changed_by_a_site_admin_and_not_too_short(world: World) -> None:
+    person = world.account("pass")
+    path, body = f"/admin/users/{person.login}", {"source_id": 0, "login_name": person.login}
+    assert world.admin.patch(path, {**body, "password": "seven-7"}).status == 400
+    assert person.by_password("GET", "/user").status == 200
+    assert world.admin.patch(path, {**body, "password": "another-long-one"}).status == 200
+    assert person.by_password("GET", "/user").status == 401
+    assert person.by_password("GET", "/user", password="another-long-one").status == 200
+    short = {"username": world.unused("s"), "email": "s@forge.test", "password": "seven-7"}
+    assert world.admin.post("/admin/users", short).status == 400
+
+
 def test_a_deleted_account_cannot_ask(world: World, repo: Repo) -> None:
     person = world.account("gone")
     assert person.get(repo.api).status == 200

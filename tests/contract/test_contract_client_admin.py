@@ -78,6 +78,23 @@ def test_accounts_and_tokens(world: World, boss: GiteaClient) -> None:
     boss.delete_user(login)
 
 
+def test_an_account_that_owns_something(world: World, boss: GiteaClient) -> None:
+    login, org = world.unused("bot"), world.unused("org")
+    boss.create_user(login, f"{login}@forge.test", secrets.token_urlsafe(15))
+    boss.create_repo(login, "own", org=False)
+    boss.create_org(org)
+    team = boss.create_team(org, "t", permission="admin")
+    boss.put_team_member(team.id, login)
+    assert [one.full_name for one in boss.list_user_repos(login)] == [f"{login}/own"]
+    assert [one.name for one in boss.list_user_orgs(login)] == [org]
+    with pytest.raises(InvalidError, match="owner"):
+        boss.delete_user(login)
+    boss.delete_user(login, purge=True)
+    with pytest.raises(NotFoundError):
+        boss.get_user(login)
+    boss.delete_org(org)
+
+
 def test_labels_milestones_and_the_issue_that_has_them(world: World, boss: GiteaClient, place: str) -> None:
     queued = boss.create_label(place, "fleet/queued", "00AABB", exclusive=True)
     done = boss.create_label(place, "fleet/done", "#00aabb", exclusive=True)
