@@ -59,6 +59,10 @@ class Orgs(Session):
         """Return the team of this name, None when there is none."""
         return first(self.list_teams(org), lambda one: one.name.lower() == name.lower())
 
+    def get_team(self, team_id: int) -> Team:
+        """Return a team."""
+        return self.read(Team, segments("teams", team_id))
+
     def create_team(self, org: str, name: str, **fields: Any) -> Team:
         """Create a team; give `permission` and `units_map`."""
 

@@ -116,7 +116,7 @@ def edit(r: Request) -> Response:
     if form.get("description") is not None:
         columns["description"] = form["description"]
     if form.get("can_create_org_repo") is not None:
-        columns["create_repo"] = int(form["can_create_org_repo"])
+        columns["create_repo"] = int(form["can_create_org_repo"] or row["lower"] == "owners")
     if row["lower"] != "owners":
         if form.get("permission"):
             if form.get("includes_all_repositories") is not None:
@@ -125,8 +125,13 @@ def edit(r: Request) -> Response:
                 columns |= {"permission": "admin", "units": "{}"}
         if (form.get("units") or form.get("units_map")) and form.get("permission") != "admin":
             columns |= {"permission": "none", "units": json.dumps(_units(form))}
-    if columns:
-        r.db.update("team", row["id"], **columns)
+    with r.db.write() as db:
+        if row["all_repos"] and columns.get("all_repos") == 0:
+            # What it had as one of all stays with it.
+            every = "insert or ignore into team_repo select ?, id from repo where owner_id = ?"
+            db.run(every, row["id"], row["org_id"])
+        if columns:
+            db.update("team", row["id"], **columns)
     return Response(200, views.team(r, must(r.db.get("team", row["id"]))))
 
 

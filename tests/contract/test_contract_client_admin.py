@@ -50,6 +50,7 @@ def test_teams(world: World, boss: GiteaClient, place: str) -> None:
     login = world.outsider.login
     team = boss.create_team(world.org, world.unused("t"), permission="read", units_map={"repo.code": "read"})
     assert dict(team.units_map) == {"repo.code": "read"}
+    assert boss.get_team(team.id) == team
     boss.put_team_member(team.id, login)
     boss.put_team_repo(team.id, place)
     assert [one.login for one in boss.list_team_members(team.id)] == [login]

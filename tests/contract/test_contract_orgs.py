@@ -86,6 +86,31 @@ def test_all_repositories_only_changes_beside_a_permission(world: World, org: st
     assert world.admin.get(f"/teams/{team}").json["includes_all_repositories"] is True
 
 
+def test_a_team_of_all_repositories_keeps_them_when_it_is_one_no_longer(world: World, org: str) -> None:
+    world.admin.must("POST", f"/orgs/{org}/repos", {"name": "before"})
+    form = {"name": "tm", "permission": "read", "units_map": {"repo.code": "read"}}
+    all_of_them = {**form, "includes_all_repositories": True}
+    team = world.admin.must("POST", f"/orgs/{org}/teams", all_of_them)["id"]
+    world.admin.must("POST", f"/orgs/{org}/repos", {"name": "after"})
+    for body in (all_of_them, {**form, "includes_all_repositories": False}):
+        world.admin.must("PATCH", f"/teams/{team}", body)
+        names = {row["name"] for row in world.admin.must("GET", f"/teams/{team}/repos")}
+        assert names == {"before", "after"}
+    world.admin.must("POST", f"/orgs/{org}/repos", {"name": "later"})
+    assert len(world.admin.must("GET", f"/teams/{team}/repos")) == 2
+    for name in ("before", "after", "later"):
+        world.admin.must("DELETE", f"/repos/{org}/{name}")
+
+
+def test_the_owners_stay_what_they_are_and_keep_their_last_member(world: World, org: str) -> None:
+    owners = world.admin.must("GET", f"/orgs/{org}/teams")[0]
+    change = {"name": "Owners", "permission": "read", "units_map": {"repo.code": "read"}, "description": "d"}
+    world.admin.must("PATCH", f"/teams/{owners['id']}", {**change, "can_create_org_repo": False})
+    there = world.admin.must("GET", f"/teams/{owners['id']}")
+    assert (there["permission"], there["can_create_org_repo"], there["description"]) == ("owner", True, "d")
+    assert world.admin.delete(f"/teams/{owners['id']}/members/{world.admin.login}").status == 500
+
+
 def test_membership_is_set_and_taken_as_often_as_one_likes(world: World, org: str) -> None:
     body = {"name": "tm", "permission": "read", "units_map": {"repo.code": "read"}}
     team = world.admin.must("POST", f"/orgs/{org}/teams", body)["id"]
