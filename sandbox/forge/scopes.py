@@ -34,9 +34,14 @@ def checked(scopes: Sequence[str]) -> list[str]:
     for scope in scopes:
         if scope not in KNOWN:
             raise ApiError(400, f"invalid access token scope provided: invalid access token scope: {scope}")
-    if not [scope for scope in scopes if scope != "public-only"]:
+    if not scopes:
         raise ApiError(400, "access token must have a scope")
-    return list(dict.fromkeys(scopes))
+    held = set(scopes)
+    if held >= {f"write:{name}" for name in CATEGORIES}:
+        held.add("all")
+    implied = {scope for scope in held if scope.replace("read:", "write:") in held - {scope}}
+    rights = ["all"] if "all" in held else sorted(held - implied - {"public-only"})
+    return (["public-only"] if "public-only" in held else []) + rights
 
 
 def demand(held: Sequence[str] | None, category: str, method: str) -> None:

@@ -57,6 +57,53 @@ def test_a_token_needs_a_name_and_known_scopes(person: Actor, body: dict[str, An
     assert person.by_password("POST", tokens(person), body).status == status
 
 
+ALL_WRITES = [
+    f"write:{name}"
+    for name in (
+        *("activitypub", "admin", "issue", "misc", "notification"),
+        *("organization", "package", "repository", "user"),
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        (["read:user", "write:user"], {"write:user"}),
+        (["read:issue", "read:issue"], {"read:issue"}),
+        (["write:issue", "read:user", "public-only"], {"write:issue", "read:user", "public-only"}),
+        (["all", "read:user"], {"all"}),
+        (["all", "public-only"], {"all", "public-only"}),
+        (["public-only"], {"public-only"}),
+        (ALL_WRITES, {"all"}),
+        ([scope.replace("write", "read") for scope in ALL_WRITES], None),
+    ],
+    ids=lambda scopes: f"{len(scopes)}-{min(scopes)}" if scopes else "the same",
+)
+def test_scopes_come_back_without_what_others_imply(
+    world: World, person: Actor, asked: list[str], held: set[str] | None
+) -> None:
+    name = world.unused("t")
+    made = person.by_password("POST", tokens(person), {"name": name, "scopes": asked})
+    assert (made.status, set(made.json["scopes"])) == (201, held or set(asked))
+    assert len(made.json["scopes"]) == len(set(made.json["scopes"]))
+    rows = person.by_password("GET", f"{tokens(person)}?limit=50").json
+    assert next(row for row in rows if row["name"] == name)["scopes"] == made.json["scopes"]
+
+
+def test_a_site_admin_makes_tokens_for_others_by_password_or_by_a_token_in_its_place(
+    world: World, person: Actor
+) -> None:
+    name = world.unused("t")
+    body = {"name": name, "scopes": ["read:user"]}
+    made = world.admin.by_password("POST", tokens(person), body, password=world.admin.token)
+    assert made.status == 201
+    got = world.anonymous.send("GET", "/user", headers={"Authorization": f"token {made.json['sha1']}"})
+    assert got.json["login"] == person.login
+    answer = world.admin.by_password("DELETE", f"{tokens(person)}/{name}", password=world.admin.token)
+    assert answer.status == 204
+
+
 def test_a_name_is_used_once(world: World, person: Actor) -> None:
     body = {"name": world.unused("t"), "scopes": ["read:user"]}
     assert person.by_password("POST", tokens(person), body).status == 201
