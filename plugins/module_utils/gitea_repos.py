@@ -48,6 +48,25 @@ class Repos(Session):
         find = absent(lambda: self.get_repo(f"{owner}/{name}"))
         return self.create(Repo, path, {"name": name, **fields}, find, slow=True)
 
+    def create_own_repo(self, owner: str, name: str, **fields: Any) -> Repo:
+        """Create a repository of the asking account, whose name is `owner`."""
+        find = absent(lambda: self.get_repo(f"{owner}/{name}"))
+        return self.create(Repo, "/user/repos", {"name": name, **fields}, find, slow=True)
+
+    def transfer_repo(self, repo: str, owner: str) -> Repo:
+        """Give a repository to another owner, and return it.
+
+        Where the account may make no repositories there, it is only offered: `transfer_to` says to whom.
+        """
+        there = f"{owner}/{repo.partition('/')[2]}".casefold()
+
+        def find() -> Repo | None:
+            now = absent(lambda: self.get_repo(repo))()
+            moved = now is not None and there == now.full_name.casefold()
+            return now if now is not None and (moved or now.transfer_to) else None
+
+        return self.create(Repo, repo_path(repo, "transfer"), {"new_owner": owner}, find, slow=True)
+
     def update_repo(self, repo: str, **fields: Any) -> Repo:
         """Change the fields that are given."""
         return self.write_typed(Repo, "PATCH", repo_path(repo), fields)

@@ -81,7 +81,8 @@ class Team:
 
 @dataclass(frozen=True)
 class Repo:
-    """A repository; `admin`, `push` and `pull` say what the asking account may do."""
+    """A repository; `admin`, `push` and `pull` say what the asking account may do, `transfer_to` who is
+    offered it and has not taken it yet."""
 
     id: int = 0
     name: str = ""
@@ -113,6 +114,7 @@ class Repo:
     allow_fast_forward_only_merge: bool = False
     default_merge_style: str = ""
     default_delete_branch_after_merge: bool = False
+    transfer_to: str = key("repo_transfer.recipient.login", default="")
     admin: bool = key("permissions.admin", default=False)
     push: bool = key("permissions.push", default=False)
     pull: bool = key("permissions.pull", default=False)

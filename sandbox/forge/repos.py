@@ -16,7 +16,7 @@ from .errors import ApiError, internal
 from .git import ZERO, GitError, Signature
 from .router import route
 from .store import must
-from .views import SETTINGS
+from .views import PULL_SETTINGS, SETTINGS
 from .web import Response, cut, listed
 
 if TYPE_CHECKING:
@@ -161,19 +161,29 @@ def edit(r: Request) -> Response:
         key: form[key] for key in ("description", "website") if form.get(key) is not None
     }
     branch = form.get("default_branch")
-    if branch and branch != r.repo["default_branch"]:
-        if not r.repo["empty"] and r.git.branch(branch) is None:
-            raise internal(f"branch does not exist [repo_id: {r.repo['id']} name: {branch}]")
+    # A branch that is not there is left out with a success.
+    known = r.repo["empty"] or (branch and r.git.branch(branch) is not None)
+    if branch and branch != r.repo["default_branch"] and known:
         r.git.run("symbolic-ref", "HEAD", f"refs/heads/{branch}")
         columns["default_branch"] = branch
-    switches = json.loads(r.repo["settings"]) | {k: form[k] for k in SETTINGS if form.get(k) is not None}
-    columns["settings"] = json.dumps(switches)
+    columns["settings"] = json.dumps(_switched(json.loads(r.repo["settings"]), form))
     columns |= {key: int(form[key]) for key in ("template", "private") if form.get(key) is not None}
     archived = form.get("archived")
     if archived is not None and archived != bool(r.repo["archived"]):
         columns |= {"archived": int(archived), "archived_at": r.forge.now() if archived else 0}
     r.db.update("repo", r.repo["id"], **columns, updated=r.forge.now())
     return Response(200, views.repo(r, must(r.db.get("repo", r.repo["id"])), r.access))
+
+
+def _switched(stored: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
+    """Return the changed switches. How pulls merge goes with their unit, and brings it back."""
+    given = {key: form[key] for key in SETTINGS if form.get(key) is not None}
+    if given.get("has_pull_requests") is False:
+        kept = {key: value for key, value in (stored | given).items() if key not in PULL_SETTINGS}
+        return kept | {"has_pull_requests": False}
+    if set(given) & PULL_SETTINGS:
+        given["has_pull_requests"] = True
+    return stored | given
 
 
 OF_REPO = (
@@ -192,6 +202,7 @@ OF_REPO = (
     "collaborator",
     "team_repo",
     "repo_redirect",
+    "transfer",
 )
 OF_ISSUE = ("issue_label", "assignee", "comment")
 

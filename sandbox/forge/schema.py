@@ -44,6 +44,8 @@ create table if not exists repo (
 create table if not exists repo_redirect (owner_id integer not null, lower text not null,
   repo_id integer not null,
   primary key (owner_id, lower));
+create table if not exists transfer (repo_id integer primary key, doer_id integer not null,
+  recipient_id integer not null);
 create table if not exists collaborator (repo_id integer not null, user_id integer not null,
   mode integer not null,
   primary key (repo_id, user_id));

@@ -46,6 +46,13 @@ SETTINGS: dict[str, Any] = {
     "default_merge_style": "merge",
     "default_allow_maintainer_edit": True,
 }
+# Without pulls there is nothing to merge: these are then off.
+PULL_SETTINGS = frozenset(
+    key
+    for key in SETTINGS
+    if key.startswith(("allow_", "default_"))
+    or key in {"ignore_whitespace_conflicts", "autodetect_manual_merge"}
+)
 
 
 def moment(seconds: int) -> str:
@@ -61,7 +68,10 @@ def moment_or_none(seconds: int) -> str | None:
 def settings_of(repo: Row) -> dict[str, Any]:
     """Return the switches of a repository, defaults included."""
     changed: dict[str, Any] = json.loads(repo["settings"])
-    return SETTINGS | changed
+    found = SETTINGS | changed
+    if not found["has_pull_requests"]:
+        found |= {key: False for key in PULL_SETTINGS if found[key] is True}
+    return found
 
 
 def _avatar(r: Request, text: str) -> str:
@@ -220,6 +230,10 @@ def repo(r: Request, row: Row, access: permissions.Access | None = None) -> dict
     if row["fork_of"] is not None:
         parent = r.db.get("repo", row["fork_of"])
         found["parent"] = None if parent is None else repo(r, parent)
+    offer = r.db.one("select * from transfer where repo_id = ?", row["id"])
+    if offer is not None:
+        sides = {side: user_by_id(r, offer[f"{side}_id"]) for side in ("doer", "recipient")}
+        found["repo_transfer"] = {**sides, "teams": None}
     return found
 
 

@@ -46,6 +46,7 @@ from . import (
     teams,
     timeline,
     tokens,
+    transfers,
     vault,
 )
 from .errors import ApiError
@@ -82,7 +83,7 @@ WITH_ROUTES: tuple[Any, ...] = (
         pulls,
         releases,
     ),
-    *(repos, reviews, statuses, teams, timeline, tokens, vault),
+    *(repos, reviews, statuses, teams, timeline, tokens, transfers, vault),
 )
 IDLE = 5.0  # seconds after which a worker looks without being called
 

@@ -46,6 +46,24 @@ def test_organization_and_its_repositories(world: World, boss: GiteaClient) -> N
         boss.get_org(org)
 
 
+def test_a_repository_of_ones_own_and_its_way_to_others(world: World, boss: GiteaClient) -> None:
+    name, org = world.unused("own"), world.unused("org")
+    mine = f"{world.writer.login}/{name}"
+    boss.create_org(org)
+    with GiteaClient(world.forge.url, world.writer.token) as own:
+        assert own.create_own_repo(world.writer.login, name, private=True).full_name == mine
+        offered = own.transfer_repo(mine, org)
+        assert (offered.full_name, offered.transfer_to) == (mine, org)
+        assert own.get_repo(mine).transfer_to == org
+    with pytest.raises(ForgeError, match="409 "):
+        boss.transfer_repo(mine, org)
+    boss.write("POST", f"/repos/{mine}/transfer/reject")
+    moved = boss.transfer_repo(mine, org)
+    assert (moved.full_name, moved.transfer_to) == (f"{org}/{name}", "")
+    boss.delete_repo(moved.full_name)
+    boss.delete_org(org)
+
+
 def test_teams(world: World, boss: GiteaClient, place: str) -> None:
     login = world.outsider.login
     team = boss.create_team(world.org, world.unused("t"), permission="read", units_map={"repo.code": "read"})

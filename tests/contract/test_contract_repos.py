@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from forge_world import Repo, World
 
 
@@ -53,6 +55,72 @@ def test_a_change_of_settings_leaves_the_others(world: World, own: Repo) -> None
         <= changed
         <= {"description", "allow_squash_merge", "updated_at"}
     )
+
+
+def test_a_default_branch_that_is_not_there_is_left_out(world: World, own: Repo) -> None:
+    got = world.admin.patch(own.api, {"default_branch": "no-such", "description": "new"})
+    assert (got.status, got.json["default_branch"], got.json["description"]) == (200, "main", "new")
+    empty = world.admin.must("POST", f"/orgs/{world.org}/repos", {"name": world.unused("empty")})
+    path = f"/repos/{empty['full_name']}"
+    assert world.admin.patch(path, {"default_branch": "trunk"}).json["default_branch"] == "trunk"
+    world.admin.must("DELETE", path)
+
+
+def test_how_pulls_merge_goes_with_them_and_brings_them_back(world: World, own: Repo) -> None:
+    world.admin.must("PATCH", own.api, {"allow_rebase": False})
+    off = world.admin.must("PATCH", own.api, {"has_pull_requests": False})
+    assert [off[key] for key in ("has_pull_requests", "allow_squash_merge", "allow_merge_commits")] == [
+        False
+    ] * 3
+    on = world.admin.must("PATCH", own.api, {"allow_squash_merge": False})
+    keys = ("has_pull_requests", "allow_squash_merge", "allow_rebase", "allow_merge_commits")
+    assert [on[key] for key in keys] == [True, False, True, True]
+
+
+class TestTransfer:
+    """A repository changes hands at once where the doer may make one there; else it is offered."""
+
+    @pytest.fixture
+    def other(self, world: World) -> Iterator[str]:
+        """Return another organisation."""
+        name = world.unused("other")
+        world.admin.must("POST", "/orgs", {"username": name})
+        yield name
+        for row in world.admin.must("GET", f"/orgs/{name}/repos"):
+            world.admin.must("DELETE", f"/repos/{row['full_name']}")
+        world.admin.must("DELETE", f"/orgs/{name}")
+
+    def test_a_site_admin_moves_it_and_the_old_name_points_there(
+        self, world: World, own: Repo, other: str
+    ) -> None:
+        got = world.admin.post(f"{own.api}/transfer", {"new_owner": other})
+        assert (got.status, got.json["full_name"]) == (202, f"{other}/{own.name}")
+        old = world.writer.get(own.api)
+        assert (old.status, old.headers["location"]) == (301, f"/api/v1/repos/{other}/{own.name}")
+        assert world.admin.get(f"/repos/{other}/{own.name}").json["empty"] is False
+
+    def test_it_is_refused_where_it_cannot_be(self, world: World, own: Repo, other: str) -> None:
+        path = f"{own.api}/transfer"
+        assert world.admin.post(path, {"new_owner": "nobody-has-this"}).status == 404
+        assert world.writer.post(path, {"new_owner": world.writer.login}).status == 403
+        assert world.admin.post(path, {"new_owner": world.org}).status == 422
+        world.admin.must("POST", f"/orgs/{other}/repos", {"name": own.name})
+        assert world.admin.post(path, {"new_owner": other}).status == 422
+
+    def test_it_is_offered_to_those_who_did_not_ask(self, world: World) -> None:
+        giver, taker = world.account("giver"), world.account("taker")
+        giver.must("POST", "/user/repos", {"name": "gift"})
+        old, new = f"/repos/{giver.login}/gift", f"/repos/{taker.login}/gift"
+        for turn, (verb, status) in enumerate((("reject", 200), ("accept", 202))):
+            got = giver.post(f"{old}/transfer", {"new_owner": taker.login})
+            assert (got.status, got.json["full_name"]) == (201, f"{giver.login}/gift")
+            assert giver.get(old).json["repo_transfer"]["recipient"]["login"] == taker.login
+            assert giver.post(f"{old}/transfer", {"new_owner": taker.login}).status == 409
+            assert taker.post(f"{old}/transfer/{verb}").status == status
+            assert giver.get(old).status == (200, 301)[turn]
+        assert taker.get(new).status == 200
+        assert taker.post(f"{new}/transfer/accept").status == 404
+        taker.must("DELETE", new)
 
 
 class TestRename:

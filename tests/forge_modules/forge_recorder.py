@@ -62,7 +62,9 @@ def recording(forge_url: str) -> Iterator[Recorder]:
             self.send_response_only(answer.status)
             for name, text in answer.getheaders():
                 if name.lower() not in OWN:
-                    self.send_header(name, text)
+                    # A forge sends on by a path of its own; here it begins with the step.
+                    onward = name.lower() == "location" and text.startswith("/")
+                    self.send_header(name, f"/{step}{text}" if onward else text)
             if answer.status != 204:
                 self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
