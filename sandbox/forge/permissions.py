@@ -95,12 +95,13 @@ def access(db: Store, repo: Row, user: Row | None) -> Access:
     for team in teams_of(db, repo["owner_id"], user["id"]):
         if not team_covers(db, team, repo["id"]):
             continue
-        mode = max(mode, {"owner": OWNER, "admin": ADMIN}.get(team["permission"], NONE))
+        # A team with all rights has those of an owner.
+        mode = max(mode, {"owner": OWNER, "admin": OWNER}.get(team["permission"], NONE))
         for unit, word in json.loads(team["units"]).items():
             units[unit] = max(units.get(unit, NONE), MODES.get(word, NONE))
     return Access(mode, units)
 
 
 def mode_word(found: Access) -> str:
-    """Return one word for a collaborator's permission: the highest that holds for any unit."""
-    return WORDS[max([found.mode, *found.units.values()])]
+    """Return one word for a collaborator's permission: what a team may in some units does not count."""
+    return WORDS[found.mode]

@@ -216,6 +216,32 @@ def test_collaborators_are_set_and_taken_as_often_as_one_likes(world: World, own
     assert world.admin.get(person).status == 404
 
 
+def test_a_permission_counts_what_holds_for_the_whole_repository(world: World) -> None:
+    person, org = world.account("part"), world.unused("org")
+    world.admin.must("POST", "/orgs", {"username": org})
+    world.admin.must("POST", f"/orgs/{org}/repos", {"name": "r", "private": True})
+    asked = f"/repos/{org}/r/collaborators/{person.login}"
+    form = {"name": "t", "includes_all_repositories": True}
+    rights: list[tuple[dict[str, Any], str, str]] = [
+        ({"permission": "write", "units_map": {"repo.code": "write"}}, "none", "read"),
+        ({"permission": "admin"}, "owner", "owner"),
+    ]
+    team = world.admin.must("POST", f"/orgs/{org}/teams", {**form, "units_map": {"repo.code": "read"}})["id"]
+    world.admin.must("PUT", f"/teams/{team}/members/{person.login}")
+    for change, alone, beside in rights:
+        world.admin.must("PATCH", f"/teams/{team}", {**form, **change})
+        assert world.admin.must("GET", f"{asked}/permission")["permission"] == alone, change
+        world.admin.must("PUT", asked, {"permission": "read"})
+        assert world.admin.must("GET", f"{asked}/permission")["permission"] == beside, change
+        world.admin.must("DELETE", asked)
+    assert (
+        world.admin.must("GET", f"/repos/{org}/r/collaborators/{world.admin.login}/permission")["permission"]
+        == "owner"
+    )
+    assert person.delete(f"/repos/{org}/r").status == 204, "an admin team may do what owners may"
+    world.admin.must("DELETE", f"/orgs/{org}")
+
+
 def test_collaborators_have_to_exist_and_the_word_has_to_be_known(world: World, own: Repo) -> None:
     unknown = f"{own.api}/collaborators/nobody-has-this"
     assert world.admin.put(unknown, {"permission": "read"}).status == 422
