@@ -52,7 +52,10 @@ class BranchProtection:
 
 @dataclass(frozen=True)
 class Hook:
-    """A webhook; `events` comes back expanded and in any order, the secret never."""
+    """A webhook; `events` comes back expanded and in any order, the secret never.
+
+    `name` is None where the forge keeps none. Not every forge shows the header.
+    """
 
     id: int = 0
     type: str = ""
@@ -61,6 +64,8 @@ class Hook:
     events: tuple[str, ...] = ()
     active: bool = False
     branch_filter: str = ""
+    name: str | None = None
+    authorization_header: str = field(default="", repr=False)
     updated_at: datetime | None = None
 
 
@@ -90,10 +95,13 @@ class DeployKey:
 
 @dataclass(frozen=True)
 class ActionsSecret:
-    """The name of a secret of the forge's runner; its value cannot be read."""
+    """The name of a secret of the forge's runner; its value cannot be read.
+
+    `description` is None where the forge keeps none.
+    """
 
     name: str = ""
-    description: str = ""
+    description: str | None = None
     created_at: datetime | None = None
 
 

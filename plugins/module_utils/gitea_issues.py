@@ -309,7 +309,7 @@ class Labels(Session):
         return self.create(Milestone, repo_path(repo, "milestones"), data, find)
 
     def update_milestone(self, repo: str, milestone_id: int, **fields: Any) -> Milestone:
-        """Change title, description, state or due_on."""
+        """Change title, description, state or due_on, which is cleared unless it is given."""
         return self.write_typed(Milestone, "PATCH", repo_path(repo, "milestones", milestone_id), fields)
 
     def delete_milestone(self, repo: str, milestone_id: int) -> None:

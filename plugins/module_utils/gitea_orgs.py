@@ -183,10 +183,10 @@ class Orgs(Session):
         """Delete a token by its id; by name, one of digits would be taken for an id."""
         self.delete(segments("users", user, "tokens", token_id))
 
-    # --- what the forge's runner is given; `owner` is an organization or owner/name
+    # --- what the forge's runner is given; `owner` is an organization, owner/name, or ME of `gitea_url`
 
     def list_secrets(self, owner: str) -> list[ActionsSecret]:
-        """Return the names of the secrets."""
+        """Return the names of the secrets. NotFoundError for ME: the forge lists none of an account."""
         return self.read_list(ActionsSecret, "secrets", owner_path(owner, "actions", "secrets"))
 
     def put_secret(self, owner: str, name: str, value: str, *, description: str = "") -> None:
@@ -202,10 +202,10 @@ class Orgs(Session):
         """Return the variables."""
         return self.read_list(ActionsVariable, "variables", owner_path(owner, "actions", "variables"))
 
-    def create_variable(self, owner: str, name: str, value: str) -> None:
+    def create_variable(self, owner: str, name: str, value: str, *, description: str = "") -> None:
         """Create a variable. ConflictError when it exists."""
         path = owner_path(owner, "actions", "variables", name)
-        data = {"value": value}
+        data = {"value": value, "description": description}
 
         def find() -> bool | None:
             wanted = (name.upper(), value)
@@ -213,9 +213,10 @@ class Orgs(Session):
 
         post_once(lambda: self.transport.send("POST", path, data).status > 0, find, self.retry)
 
-    def update_variable(self, owner: str, name: str, value: str) -> None:
-        """Change a variable's value."""
-        self.write("PUT", owner_path(owner, "actions", "variables", name), {"value": value})
+    def update_variable(self, owner: str, name: str, value: str, *, description: str = "") -> None:
+        """Change a variable; a description that is left out is cleared."""
+        data = {"value": value, "description": description}
+        self.write("PUT", owner_path(owner, "actions", "variables", name), data)
 
     def delete_variable(self, owner: str, name: str) -> None:
         """Delete a variable."""

@@ -18,7 +18,7 @@ from .gitea_admin_types import (
 from .gitea_errors import NotFoundError
 from .gitea_session import Session, first
 from .gitea_types import Branch, Commit, GitRef, Repo, Status, Tag, Team, User
-from .gitea_url import repo_path, segments
+from .gitea_url import owner_path, repo_path, segments
 
 T = TypeVar("T")
 
@@ -163,32 +163,41 @@ class Repos(Session):
         """Delete a rule."""
         self.delete(repo_path(repo, "branch_protections", rule))
 
-    # --- hooks
+    # --- hooks; `owner` is an organization or owner/name
 
-    def list_hooks(self, repo: str) -> list[Hook]:
-        """Return a repository's hooks."""
-        return self.read_list(Hook, "hooks", repo_path(repo, "hooks"))
+    def list_hooks(self, owner: str) -> list[Hook]:
+        """Return the hooks."""
+        return self.read_list(Hook, "hooks", owner_path(owner, "hooks"))
 
     def create_hook(
-        self, repo: str, url: str, events: Sequence[str], *, secret: str = "", active: bool = True
+        self,
+        owner: str,
+        url: str,
+        events: Sequence[str],
+        *,
+        secret: str = "",
+        active: bool = True,
+        kind: str = "gitea",
+        content_type: str = "json",
+        **more: Any,
     ) -> Hook:
-        """Create a hook that posts JSON. Its secret cannot be changed later: delete it and create another."""
-        config = {"url": url, "content_type": "json", **({"secret": secret} if secret else {})}
-        data = {"type": "gitea", "active": active, "config": config, "events": list(events)}
-        before = {one.id for one in self.list_hooks(repo)}
+        """Create a hook. Its secret cannot be changed later: delete it and create another."""
+        config = {"url": url, "content_type": content_type, **({"secret": secret} if secret else {})}
+        data = {"type": kind, "active": active, "config": config, "events": list(events), **more}
+        before = {one.id for one in self.list_hooks(owner)}
 
         def find() -> Hook | None:
-            return first(self.list_hooks(repo), lambda one: one.url == url and one.id not in before)
+            return first(self.list_hooks(owner), lambda one: one.url == url and one.id not in before)
 
-        return self.create(Hook, repo_path(repo, "hooks"), data, find)
+        return self.create(Hook, owner_path(owner, "hooks"), data, find)
 
-    def update_hook(self, repo: str, hook_id: int, fields: Mapping[str, Any]) -> Hook:
+    def update_hook(self, owner: str, hook_id: int, fields: Mapping[str, Any]) -> Hook:
         """Change a hook; give the whole of it, for what is left out is reset."""
-        return self.write_typed(Hook, "PATCH", repo_path(repo, "hooks", hook_id), dict(fields))
+        return self.write_typed(Hook, "PATCH", owner_path(owner, "hooks", hook_id), dict(fields))
 
-    def delete_hook(self, repo: str, hook_id: int) -> None:
+    def delete_hook(self, owner: str, hook_id: int) -> None:
         """Delete a hook."""
-        self.delete(repo_path(repo, "hooks", hook_id))
+        self.delete(owner_path(owner, "hooks", hook_id))
 
     # --- who may
 

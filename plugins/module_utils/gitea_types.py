@@ -134,7 +134,10 @@ class Label:
 
 @dataclass(frozen=True)
 class Milestone:
-    """A milestone; its title need not be the only one of that name."""
+    """A milestone; its title need not be the only one of that name.
+
+    `due_text` is `due_on` in the forge's own time zone, whose date is the day that was meant.
+    """
 
     id: int = 0
     title: str = ""
@@ -143,6 +146,7 @@ class Milestone:
     open_issues: int = 0
     closed_issues: int = 0
     due_on: datetime | None = None
+    due_text: str = key("due_on", default="")
     closed_at: datetime | None = None
 
 

@@ -87,8 +87,14 @@ def repo_path(repo: str, *parts: str | int) -> str:
     return segments("repos", owner, name, *parts)
 
 
+# The account that asks, where an owner is due; no name can look like it.
+ME = "@me"
+
+
 def owner_path(owner: str, *parts: str | int) -> str:
-    """Return the API path of something of a repository (owner/name) or of an organization (its name)."""
+    """Return the API path of something of a repository (owner/name), an organization (its name), or ME."""
+    if owner == ME:
+        return segments("user", *parts)
     return repo_path(owner, *parts) if "/" in owner else segments("orgs", owner, *parts)
 
 

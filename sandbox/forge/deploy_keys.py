@@ -27,7 +27,7 @@ KINDS = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-", "sk-ssh-ed25519", "sk-ecdsa-sh
 
 
 def fingerprint(text: str) -> tuple[str, str]:
-    """Return (key without its comment, fingerprint). :raises ApiError: 422."""
+    """Return (key in one line, fingerprint). :raises ApiError: 422."""
     parts = text.split()
     bad = ApiError(422, "Invalid key content: extractTypeFromBase64Key: invalid key format: %!w(<nil>)")
     if len(parts) < 2 or not parts[0].startswith(KINDS):
@@ -40,7 +40,7 @@ def fingerprint(text: str) -> tuple[str, str]:
     if raw[4 : 4 + size].decode("latin-1") != parts[0] or len(raw) < size + 8:
         raise bad
     digest = base64.b64encode(hashlib.sha256(raw).digest()).decode().rstrip("=")
-    return " ".join(parts[:2]), f"SHA256:{digest}"
+    return text.strip(), f"SHA256:{digest}"
 
 
 def view(r: Request, row: Row) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def create(r: Request) -> Response:
         if db.one("select 1 from deploy_key where repo_id = ? and fingerprint = ?", r.repo["id"], mark):
             raise ApiError(422, "This key has already been added to this repository")
         if db.one("select 1 from deploy_key where repo_id = ? and title = ?", r.repo["id"], form["title"]):
-            raise ApiError(422, "Key title has been used. Please use another one")
+            raise ApiError(422, "A key with the same name already exists")
         columns = {"title": form["title"], "content": content, "fingerprint": mark}
         flag = int(bool(form.get("read_only")))
         key = db.insert("deploy_key", repo_id=r.repo["id"], **columns, read_only=flag, created=r.forge.now())

@@ -74,18 +74,18 @@ def expand(asked: list[str] | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def view(row: Row, *, authorization: str = "") -> dict[str, Any]:
+def view(row: Row) -> dict[str, Any]:
     """Return a hook without its secret; the order of events means nothing, so it is shuffled."""
     asked = list(json.loads(row["events"]))
     random.shuffle(asked)
     return {
         "id": row["id"],
-        "name": "",
+        "name": row["name"],
         "type": row["kind"],
         "branch_filter": row["branch_filter"],
         "config": {"content_type": row["content_type"], "url": row["url"]},
         "events": asked,
-        "authorization_header": authorization,
+        "authorization_header": row["authorization"],
         "active": bool(row["active"]),
         "updated_at": views.moment(row["updated"]),
         "created_at": views.moment(row["created"]),
@@ -114,7 +114,6 @@ def _create(r: Request, **owner: int) -> Response:
         raise ApiError(422, f"Invalid hook type: {form['type']}")
     url, content_type = _config(form["config"])
     now = r.forge.now()
-    header = form.get("authorization_header") or ""
     columns = {
         "kind": form["type"],
         "url": url,
@@ -123,10 +122,11 @@ def _create(r: Request, **owner: int) -> Response:
         "events": json.dumps(expand(form.get("events"))),
         "active": int(bool(form.get("active"))),
         "branch_filter": form.get("branch_filter") or "",
-        "authorization": header,
+        "authorization": form.get("authorization_header") or "",
+        "name": form.get("name") or "",
     }
     key = r.db.insert("hook", **columns, **owner, created=now, updated=now)
-    return Response(201, view(must(r.db.get("hook", key)), authorization=header))
+    return Response(201, view(must(r.db.get("hook", key))))
 
 
 def _edit(r: Request, row: Row) -> Response:
@@ -144,10 +144,12 @@ def _edit(r: Request, row: Row) -> Response:
         if config["content_type"] not in {"json", "form"}:
             raise ApiError(422, "Invalid content type")
         columns["content_type"] = config["content_type"]
+    if form.get("name") is not None:
+        columns["name"] = form["name"]
     if form.get("active") is not None:
         columns["active"] = int(form["active"])
     r.db.update("hook", row["id"], **columns)
-    return Response(200, view(must(r.db.get("hook", row["id"])), authorization=columns["authorization"]))
+    return Response(200, view(must(r.db.get("hook", row["id"]))))
 
 
 def _list(r: Request, rows: list[Row]) -> Response:

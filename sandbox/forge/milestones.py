@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from .store import Row
     from .web import Request
 
-CREATE = Form("CreateMilestoneOption", "title:str! description:str state:str due_on:time")
+CREATE = Form("CreateMilestoneOption", "title:str description:str state:str due_on:time")
 EDIT = Form("EditMilestoneOption", "title:str description:str state:str due_on:time")
 PATH = "/repos/{owner}/{repo}/milestones"
+DAY_S = 24 * 3600
 
 
 @route("GET", PATH, scope="issue")
@@ -42,7 +43,7 @@ def create(r: Request) -> Response:
     now = r.forge.now()
     closed = form.get("state") == "closed"
     columns = {
-        "title": form["title"],
+        "title": (form.get("title") or "").strip(),
         "description": form.get("description") or "",
         "due": form.get("due_on") or 0,
     }
@@ -68,16 +69,21 @@ def get(r: Request) -> Response:
     return Response(200, milestone(r, _find(r)))
 
 
+def _end_of_day(moment: int) -> int:
+    """Return the last second of a day in UTC; 0 stays what it is, never."""
+    return moment - moment % DAY_S + DAY_S - 1 if moment > 0 else 0
+
+
 @route("PATCH", PATH + "/{id}", scope="issue", token=True, need="write")
 def edit(r: Request) -> Response:
-    """Change a milestone."""
+    """Change a milestone. A due time is moved to the end of its day, and cleared unless it is sent."""
     row, form, now = _find(r), r.read(EDIT), r.forge.now()
-    columns: dict[str, Any] = {key: form[key] for key in ("title",) if form.get(key)}
+    columns: dict[str, Any] = {"due": _end_of_day(form.get("due_on") or 0)}
+    if form.get("title"):
+        columns["title"] = form["title"].strip()
     if form.get("description") is not None:
         columns["description"] = form["description"]
-    if form.get("due_on") is not None:
-        columns["due"] = form["due_on"]
-    if form.get("state") in {"open", "closed"}:
+    if form.get("state") is not None:
         closed = form["state"] == "closed"
         columns |= {"closed": int(closed), "closed_at": (row["closed_at"] or now) if closed else 0}
     r.db.update("milestone", row["id"], **columns, updated=now)

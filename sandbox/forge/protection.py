@@ -32,13 +32,13 @@ FIELDS = " ".join(
 )
 CREATE = Form("CreateBranchProtectionOption", f"rule_name:str branch_name:str {FIELDS}")
 EDIT = Form("EditBranchProtectionOption", FIELDS)
-# Read only beside enable_push (or enable_force_push), as the forge does.
-TIED = {
-    "enable_push_whitelist": "enable_push",
-    "push_whitelist_deploy_keys": "enable_push",
-    "enable_force_push_allowlist": "enable_force_push",
-    "force_push_allowlist_deploy_keys": "enable_force_push",
-}
+# A gate, the switch of its list, and whether deploy keys are on it. As on the forge, a switch is read only
+# beside its open gate, and the deploy keys only beside both.
+GATES = (
+    ("enable_push", "enable_push_whitelist", "push_whitelist_deploy_keys"),
+    ("enable_force_push", "enable_force_push_allowlist", "force_push_allowlist_deploy_keys"),
+)
+GATED = frozenset(name for _gate, *names in GATES for name in names)
 PATH = "/repos/{owner}/{repo}/branch_protections"
 
 
@@ -57,30 +57,54 @@ def view(row: Row) -> dict[str, Any]:
     return found | {"created_at": views.moment(row["created"]), "updated_at": views.moment(row["updated"])}
 
 
-def _writers(r: Request, names: list[str]) -> list[str]:
-    """Return who may be on a list: a known account without the right to write is dropped."""
+def _people(r: Request, names: list[str], *, approve: bool) -> list[str]:
+    """Return who may be on a list: a known account without the right is dropped.
+
+    Who has it by a team needs pulls as well as code; to approve, reading pulls is enough.
+    """
     kept = []
     for name in names:
         user = auth.by_name(r.db, name)
         if user is None:
             raise ApiError(422, no_user(name))
-        if permissions.access(r.db, r.repo, user).of(permissions.CODE) >= permissions.WRITE:
+        found = permissions.access(r.db, r.repo, user)
+        code, pulls = (found.units.get(unit, 0) for unit in (permissions.CODE, permissions.PULLS))
+        writes = found.mode >= permissions.WRITE or (code >= permissions.WRITE and pulls >= permissions.READ)
+        if writes or (approve and pulls >= permissions.READ):
             kept.append(str(user["name"]))
     return kept
 
 
 def _teams(r: Request, names: list[str]) -> list[str]:
+    """Return the teams that may be on a list: one that cannot read the code is dropped; users have none."""
     owner = r.repo["owner_id"]
+    if must(r.db.get("user", owner))["kind"] != "org":
+        return []
     kept = []
     for name in names:
         row = r.db.one("select * from team where org_id = ? and lower = ?", owner, name.lower())
         if row is None:
             raise ApiError(422, f"team does not exist [org_id {owner}, team_id 0, name: {name}]")
-        kept.append(str(row["name"]))
-    return kept
+        word = json.loads(row["units"]).get(permissions.CODE, "none")
+        reads = row["permission"] in ("admin", "owner") or word != "none"
+        if reads and permissions.team_covers(r.db, row, r.repo["id"]):
+            kept.append(str(row["name"]))
+    return sorted(kept, key=str.lower)
 
 
-def _apply(r: Request, data: dict[str, Any], form: dict[str, Any]) -> None:
+def _open(data: dict[str, Any], form: dict[str, Any], gate: str, switch: str, keys: str) -> None:
+    """Write what hangs on a gate."""
+    if form.get(gate) and form.get(switch) is not None:
+        data[switch] = form[switch]
+        if form.get(keys) is not None:
+            data[keys] = form[keys]
+    if not data.get(gate):
+        data[switch] = False
+    if not data.get(switch):
+        data[keys] = False
+
+
+def _apply(r: Request, data: dict[str, Any], form: dict[str, Any], *, new: bool = False) -> None:
     """Write a form into a rule: an absent or null list stays, an empty one clears."""
     for name in LISTS:
         if form.get(name) is None:
@@ -90,16 +114,17 @@ def _apply(r: Request, data: dict[str, Any], form: dict[str, Any]) -> None:
         elif name == "status_check_contexts":
             data[name] = form[name]
         else:
-            data[name] = _writers(r, form[name])
+            data[name] = _people(r, form[name], approve=name.startswith("approvals"))
     for name in FLAGS:
-        if form.get(name) is not None and (name not in TIED or form.get(TIED[name])):
+        if form.get(name) is not None and name not in GATED:
             data[name] = form[name]
-    for tied, flag in TIED.items():
-        if not data.get(flag):
-            data[tied] = False
+    if new and not data.get("enable_push"):
+        data["enable_force_push"] = False
+    for gate, switch, keys in GATES:
+        _open(data, form, gate, switch, keys)
     for name in ("required_approvals", "protected_file_patterns", "unprotected_file_patterns", "priority"):
         if form.get(name) is not None:
-            data[name] = form[name]
+            data[name] = max(0, form[name]) if name == "required_approvals" else form[name]
 
 
 @route("POST", PATH, scope="repository", token=True, need="admin")
@@ -114,7 +139,7 @@ def create(r: Request) -> Response:
             raise ApiError(403, "Branch protection already exist")
         last = max([rule.data.get("priority") or 0 for rule in rules_of(db, r.repo["id"])], default=0)
         data: dict[str, Any] = {"priority": last + 1}
-        _apply(r, data, form)
+        _apply(r, data, form, new=True)
         now = r.forge.now()
         base = {"repo_id": r.repo["id"], "name": name, "created": now, "updated": now}
         key = db.insert("protection", **base, data=json.dumps(data))

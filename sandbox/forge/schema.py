@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 create table if not exists user (
@@ -112,6 +112,7 @@ create table if not exists hook (
   url text not null,
   content_type text not null, secret text not null, events text not null, active integer not null,
   branch_filter text not null default '', authorization text not null default '',
+  name text not null default '',
   created integer not null, updated integer not null);
 create table if not exists delivery (
   id integer primary key autoincrement, hook_id integer not null, uuid text not null, event text not null,

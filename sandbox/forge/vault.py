@@ -21,14 +21,24 @@ if TYPE_CHECKING:
 SECRET = Form("CreateOrUpdateSecretOption", "data:str! description:str")
 CREATE = Form("CreateVariableOption", "value:str! description:str")
 UPDATE = Form("UpdateVariableOption", "name:str value:str! description:str")
-NAME = re.compile(r"(?!GITEA_|GITHUB_)[A-Z_][A-Z0-9_]*")
+NAME = re.compile(r"(?!GITEA_|GITHUB_|CI\Z)[A-Z_][A-Z0-9_]*")
+VALUE_BYTES = 65536
+DESCRIPTION_LENGTH = 4096
 
 
 def _name(r: Request, text: str | None = None) -> str:
     name = (r.params["name"] if text is None else text).upper()
     if not NAME.fullmatch(name):
-        raise ApiError(400, f"invalid secret or variable name: {name}")
+        raise ApiError(400, "invalid variable or secret name")
     return name
+
+
+def _texts(form: dict[str, Any], key: str) -> dict[str, str]:
+    """Return value and description as they are kept. :raises ApiError: 400 for a value that is too long."""
+    if len(form[key].encode()) > VALUE_BYTES:
+        raise ApiError(400, "data too long")
+    description = (form.get("description") or "")[:DESCRIPTION_LENGTH]
+    return {"data": form[key].replace("\r\n", "\n"), "description": description}
 
 
 def _home(r: Request) -> tuple[int, int]:
@@ -70,7 +80,7 @@ def put_secret(r: Request) -> Response:
     """Write a secret: 201 when it is new, 204 when it was there."""
     form, name = r.read(SECRET), _name(r)
     repo, owner = _home(r)
-    columns = {"data": form["data"], "description": form.get("description") or ""}
+    columns = _texts(form, "data")
     with r.db.write() as db:
         there = _row(r, "secret", name)
         if there is not None:
@@ -109,8 +119,8 @@ def create_variable(r: Request) -> Response:
     repo, owner = _home(r)
     with r.db.write() as db:
         if _row(r, "variable", name) is not None:
-            raise ApiError(409, f"variable name {name} already exists")
-        columns = {"data": form["value"], "description": form.get("description") or ""}
+            raise ApiError(409, f"variable name {r.params['name']} already exists")
+        columns = _texts(form, "value")
         db.insert("variable", repo_id=repo, owner_id=owner, name=name, created=r.forge.now(), **columns)
     return Response(201)
 
@@ -122,7 +132,7 @@ def update_variable(r: Request) -> Response:
         row = _row(r, "variable", r.params["name"].upper())
         if row is None:
             raise not_found()
-        columns = {"data": form["value"], "description": form.get("description") or ""}
+        columns = _texts(form, "value")
         columns["name"] = _name(r, form.get("name") or row["name"])
         db.update("variable", row["id"], **columns)
     return Response(204)

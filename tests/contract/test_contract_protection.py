@@ -103,6 +103,110 @@ def test_a_push_list_is_only_switched_on_beside_enable_push(world: World, own: R
         assert (read["enable_push_whitelist"], read["push_whitelist_usernames"]) == (switched, names), change
 
 
+def test_a_gate_holds_what_hangs_on_it(world: World, own: Repo) -> None:
+    rules, login = f"{own.api}/branch_protections", world.writer.login
+    names = ("enable_push", "enable_push_whitelist", "push_whitelist_deploy_keys")
+    body = {"rule_name": "r", "push_whitelist_usernames": [login], **dict.fromkeys(names, True)}
+    made = world.admin.must("POST", rules, body)
+    assert [made[name] for name in names] == [True, True, True]
+    steps: list[tuple[dict[str, bool], list[bool]]] = [
+        ({"push_whitelist_deploy_keys": False}, [True, True, True]),
+        ({"enable_push": True, "push_whitelist_deploy_keys": False}, [True, True, True]),
+        (dict.fromkeys(names, True) | {"push_whitelist_deploy_keys": False}, [True, True, False]),
+        (dict.fromkeys(names, True), [True, True, True]),
+        ({"enable_push": True, "enable_push_whitelist": False}, [True, False, False]),
+        (dict.fromkeys(names, True), [True, True, True]),
+        ({"enable_push": False}, [False, False, False]),
+    ]
+    for change, switched in steps:
+        read = world.admin.must("PATCH", f"{rules}/r", change)
+        assert [read[name] for name in names] == switched, change
+        assert read["push_whitelist_usernames"] == [login]
+
+
+def test_force_push_is_made_only_with_push_and_keeps_alone(world: World, own: Repo) -> None:
+    rules = f"{own.api}/branch_protections"
+    names = ("enable_force_push", "enable_force_push_allowlist", "force_push_allowlist_deploy_keys")
+    made = world.admin.must("POST", rules, {"rule_name": "r", **dict.fromkeys(names, True)})
+    assert [made[name] for name in names] == [False, False, False]
+    steps: list[tuple[dict[str, bool], list[bool]]] = [
+        ({"enable_push": True, **dict.fromkeys(names, True)}, [True, True, True]),
+        ({"enable_force_push_allowlist": False}, [True, True, True]),
+        ({"enable_push": False}, [True, True, True]),
+        ({"enable_force_push": False}, [False, False, False]),
+        ({"enable_force_push": True}, [True, False, False]),
+    ]
+    for change, switched in steps:
+        read = world.admin.must("PATCH", f"{rules}/r", change)
+        assert [read[name] for name in names] == switched, change
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "push_whitelist_teams",
+        "force_push_allowlist_teams",
+        "merge_whitelist_teams",
+        "approvals_whitelist_teams",
+    ],
+)
+def test_a_list_holds_teams_that_read_the_code(world: World, own: Repo, field: str) -> None:
+    names = {}
+    for part, units, given in (
+        ("Reads", {"repo.code": "read"}, True),
+        ("Elsewhere", {"repo.code": "write"}, False),
+        ("Issues", {"repo.issues": "write"}, True),
+    ):
+        names[part] = world.unused(part)
+        body = {"name": names[part], "permission": "write", "units_map": units}
+        team = world.admin.must("POST", f"/orgs/{world.org}/teams", body)
+        if given:
+            world.admin.must("PUT", f"/teams/{team['id']}/repos/{world.org}/{own.name}")
+    asked = [*names.values(), "writers", "owners"]
+    made = world.admin.must("POST", f"{own.api}/branch_protections", {"rule_name": "r", field: asked})
+    assert sorted(made[field]) == sorted([names["Reads"], "writers", "Owners"])
+    read = world.admin.must("PATCH", f"{own.api}/branch_protections/r", {field: [names["Reads"].lower()]})
+    assert read[field] == [names["Reads"]]
+
+
+@pytest.mark.parametrize(
+    ("units", "changes", "approves"),
+    [
+        ({"repo.code": "write"}, False, False),
+        ({"repo.code": "write", "repo.issues": "write"}, False, False),
+        ({"repo.code": "write", "repo.pulls": "read"}, True, True),
+        ({"repo.code": "read", "repo.pulls": "write"}, False, True),
+        ({"repo.code": "read", "repo.pulls": "read"}, False, True),
+    ],
+)
+def test_who_has_a_right_by_a_team_needs_pulls_as_well(
+    world: World, own: Repo, units: dict[str, str], changes: bool, approves: bool
+) -> None:
+    login = world.account("member").login
+    body = {"name": world.unused("t"), "permission": "write", "units_map": units}
+    team = world.admin.must("POST", f"/orgs/{world.org}/teams", body)
+    world.admin.must("PUT", f"/teams/{team['id']}/members/{login}")
+    world.admin.must("PUT", f"/teams/{team['id']}/repos/{world.org}/{own.name}")
+    names = ("push_whitelist_usernames", "merge_whitelist_usernames", "approvals_whitelist_username")
+    asked = {"rule_name": "r", "enable_push": True, **{key: [login] for key in names}}
+    made = world.admin.must("POST", f"{own.api}/branch_protections", asked)
+    assert [made[name] == [login] for name in names] == [changes, changes, approves]
+
+
+def test_a_rule_has_a_place_and_no_negative_count(world: World, own: Repo) -> None:
+    rules = f"{own.api}/branch_protections"
+    assert world.admin.must("POST", rules, {"rule_name": "a"})["priority"] == 1
+    made = world.admin.must("POST", rules, {"rule_name": "b", "priority": 7, "required_approvals": -1})
+    assert (made["priority"], made["required_approvals"]) == (7, 0)
+    assert world.admin.must("POST", rules, {"rule_name": "c"})["priority"] == 8
+    assert world.admin.must("PATCH", f"{rules}/b", {"priority": 3, "rule_name": "d"})["priority"] == 3
+    assert [(row["rule_name"], row["priority"]) for row in world.admin.must("GET", rules)] == [
+        ("a", 1),
+        ("b", 3),
+        ("c", 8),
+    ]
+
+
 def test_a_change_leaves_what_it_does_not_name(world: World, own: Repo) -> None:
     own.protect(**CHECKS, protected_file_patterns="locked/**", block_on_outdated_branch=True)
     path = f"{own.api}/branch_protections/main"
