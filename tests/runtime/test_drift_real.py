@@ -75,12 +75,30 @@ def test_a_damaged_file_comes_back_from_another_release(host: Host) -> None:
     host.deploy()
     file = host.current() / "bin/doors.txt"
     when = file.stat().st_mtime
-    file.write_text("worse")
+    # As most editors do it; the releases share the file itself.
+    (edited := file.with_suffix(".new")).write_text("worse")
+    edited.rename(file)
     ((good, line),) = host.settle([str(file.relative_to(host.base))])
     assert good
     assert str(first / "bin/doors.txt") in line
     assert file.read_bytes() == (first / "bin/doors.txt").read_bytes()
     assert (file.stat().st_mtime, file.stat().st_mode & 0o777) == (when, 0o644)
+
+
+def test_a_file_that_was_damaged_in_place_is_sent_again_and_good_in_each_release(host: Host) -> None:
+    first = host.current()
+    (host.overlay / "skills/new").mkdir(parents=True)
+    (host.overlay / "skills/new/SKILL.md").write_text("---\nname: new\ndescription: Another one.\n---\n")
+    host.deploy()
+    file = host.current() / "bin/doors.txt"
+    good = file.read_bytes()
+    file.write_text("worse")
+    ((restored, line),) = host.settle([str(file.relative_to(host.base))])
+    assert not restored
+    assert "the next deploy has to send its release again" in line
+    assert host.deploy().drift["release"] == ["bin/doors.txt: edited"]
+    assert file.read_bytes() == (first / "bin/doors.txt").read_bytes() == good
+    assert host.found() == {}
 
 
 def test_the_next_deploy_of_an_equal_release_repairs_what_is_gone(host: Host) -> None:

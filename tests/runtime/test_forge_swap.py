@@ -113,12 +113,16 @@ def test_a_bad_release_goes_back_with_files_and_data(host: Host) -> None:
     assert not (host.opt / "upgrade.json").exists()
 
 
+def _power_cut(*_args: object) -> bool:
+    raise KeyboardInterrupt
+
+
 def test_what_a_power_cut_left_is_taken_back_first_and_newer_data_kept(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host.well[NEW] = False
     with monkeypatch.context() as power:
-        power.setattr(host.swap, "healthy", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        power.setattr(host.swap, "healthy", _power_cut)
         with pytest.raises(KeyboardInterrupt):
             host.upgrade()
     assert host.release == NEW
@@ -131,7 +135,7 @@ def test_a_release_that_became_well_after_a_power_cut_stays(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as power:
-        power.setattr(host.swap, "healthy", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        power.setattr(host.swap, "healthy", _power_cut)
         with pytest.raises(KeyboardInterrupt):
             host.upgrade()
     (host.data / "repositories/two").write_text("served meanwhile")
