@@ -238,7 +238,7 @@ class Transport:
             self._put(connection, method, target, body)
             response = connection.getresponse()
             told = {name.lower(): value for name, value in response.getheaders()}
-            if sink is not None and response.status == http.client.OK:
+            if sink is not None and 200 <= response.status < 300:
                 return response.status, told, self._pour(response, sink)
             return response.status, told, self._read(response)
         except TimeoutError:
