@@ -49,7 +49,7 @@ def _sent(r: Request) -> tuple[str, bytes]:
 @route("GET", ASSETS, scope="repository", need="read:repo.releases")
 def list_all(r: Request) -> Response:
     """List the attachments of a release, all at once."""
-    return Response(200, attachments.of_release(r, find_visible(r)["id"]))
+    return Response(200, attachments.of_release(r, find_visible(r)))
 
 
 @route("POST", ASSETS, scope="repository", token=True, need="write:repo.releases")

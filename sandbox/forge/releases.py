@@ -143,7 +143,7 @@ def view(r: Request, row: Row) -> dict[str, Any]:
         "created_at": views.moment(row["created"]),
         "published_at": views.moment(row["published"]),
         "author": views.user_by_id(r, row["author_id"]),
-        "assets": attachments.of_release(r, row["id"]),
+        "assets": attachments.of_release(r, row),
     }
 
 

@@ -114,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
             query = urllib.parse.parse_qs(target.query, keep_blank_values=True)
             rest = path.removeprefix("/api/v1").rstrip("/") or "/"
             self._send(answer_api(Request(self.forge, self.command, rest, query, self.headers, raw, proto)))
-        elif path.startswith(attachments.SITE) and self.command == "GET":
+        elif self.command == "GET" and attachments.wanted(path):
             self._drain()
             self._send(self._attachment(path))
         elif git_http.wanted(path):
@@ -128,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             return attachments.download(r)
         except ApiError as error:
-            return refuse(r, error)
+            return Response(error.status, b"Not found.\n", content_type=attachments.TEXT)
 
     def _missing(self, path: str) -> None:
         if path.startswith("/api/") or "text/html" not in (self.headers.get("Accept") or ""):

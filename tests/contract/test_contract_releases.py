@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from ansible_collections.timmy.config.plugins.module_utils.gitea_client import GiteaClient
@@ -105,6 +106,28 @@ def test_what_is_attached_comes_back_as_it_was(world: World, own: Repo, drafted:
     assert world.writer.get(f"{drafted}/assets/999999").status == 404
 
 
+def test_addresses_of_attachments(world: World, own: Repo) -> None:
+    """By its own id an attachment has one address, in every list it has that of its release."""
+    for tag, draft, for_reader in (("v/1", False, 200), ("v2", True, 404)):
+        made = world.writer.must("POST", f"{own.api}/releases", {"tag_name": tag, "draft": draft})
+        path = f"{own.api}/releases/{made['id']}"
+        one = upload(world, path, quote("ä b"), b"data").json
+        by_uuid = f"/attachments/{one['uuid']}"
+        by_tag = f"/{name_of(own)}/releases/download/{quote(tag, safe='')}/{quote('ä b')}"
+        alone = [one, world.writer.must("GET", f"{path}/assets/{one['id']}")]
+        listed = [
+            world.writer.must("GET", f"{path}/assets")[0],
+            world.writer.must("GET", path)["assets"][0],
+            world.writer.must("PATCH", path, {"prerelease": True})["assets"][0],
+        ]
+        at = world.forge.url
+        assert {row["browser_download_url"].removeprefix(at) for row in alone} == {by_uuid}
+        assert {row["browser_download_url"].removeprefix(at) for row in listed} == {by_tag}
+        assert world.writer.get(f"/{by_tag}").raw == b"data"
+        assert world.reader.get(f"/{by_tag}").status == for_reader
+        assert world.reader.get(f"/{by_uuid}").status == 200
+
+
 def test_names_of_attachments(world: World, drafted: str) -> None:
     assert [upload(world, drafted, "twice", data).status for data in (b"1", b"22")] == [201, 201]
     assert upload(world, drafted, "", b"1").status == 400
@@ -164,9 +187,9 @@ def test_the_client_streams_both_ways(own: Repo, forge_client: GiteaClient) -> N
     small = forge_client.create_attachment(name, release.id, "small", content(b"few\n"))
     assert forge_client.read_attachment(small.uuid) == b"few\n"
     assert forge_client.transport.connections == 1
-    assert [one.name for one in forge_client.list_attachments(name, release.id)] == ["ä b.bin", "small"]
+    assert [one.name for one in forge_client.list_attachments(name, release.id)] == ["small", "ä b.bin"]
     forge_client.delete_attachment(name, release.id, made.id)
-    assert forge_client.get_release_by_tag(name, "v1").assets == (small,)
+    assert [one.uuid for one in forge_client.get_release_by_tag(name, "v1").assets] == [small.uuid]
 
 
 def test_a_file_that_shrinks_is_not_attached(own: Repo, forge_client: GiteaClient) -> None:
