@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from .gitea_errors import AnswerError, LostError, Secrets, UnreachableError, answer_error
 from .gitea_socket import Clock, Connection, tls_context
@@ -116,7 +116,7 @@ class Content:
     kind: str = "application/octet-stream"
 
 
-Body = bytes | Content | None
+Body: TypeAlias = "bytes | Content | None"
 Sink = Callable[[bytes], object]
 
 

@@ -144,7 +144,8 @@ EXAMPLES = r"""
 RETURN = r"""
 pull:
   description:
-    - The pull request as it then is; empty when none was opened. RV(pull.landing) is V(merged) when it is.
+    - The pull request as it then is; empty when none was opened. Once it has landed, its C(landing) is
+      V(merged).
   returned: success
   type: dict
   sample:

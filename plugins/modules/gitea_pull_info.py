@@ -14,7 +14,7 @@ author:
   - timmy-config authors (@timmy-config)
 description:
   - Returns one pull request, or all that fit what is asked for, each once. Never changes anything.
-  - In a list RV(pulls.mergeable) may be of long ago; asking for one by its number makes the forge look again.
+  - In a list C(mergeable) may be of long ago; asking for one by its number makes the forge look again.
 options:
   repo:
     description: The repository, as C(owner/name).
