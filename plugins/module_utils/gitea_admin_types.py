@@ -116,9 +116,10 @@ class ActionsVariable:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file of a release."""
+    """A file of a release; `uuid` leads to its bytes."""
 
     id: int = 0
+    uuid: str = ""
     name: str = ""
     size: int = 0
     url: str = key("browser_download_url", default="")

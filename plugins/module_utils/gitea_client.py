@@ -8,7 +8,8 @@
             ...
 
 Repositories are written owner/name. What goes wrong is one of the errors in `gitea_errors`. The calls stand
-in one file for each kind of object: `gitea_issues`, `gitea_pulls`, `gitea_repos`, `gitea_orgs`.
+in one file for each kind of object: `gitea_issues`, `gitea_pulls`, `gitea_repos`, `gitea_releases`,
+`gitea_orgs`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from collections.abc import Callable
 from .gitea_issues import Labels
 from .gitea_orgs import Orgs
 from .gitea_pulls import Pulls
+from .gitea_releases import Releases
 from .gitea_repos import Repos
 from .gitea_retry import Patience, Retry
 from .gitea_transport import Credentials, Limits, Transport
 from .gitea_url import parse_base
 
 
-class GiteaClient(Pulls, Labels, Repos, Orgs):
+class GiteaClient(Pulls, Labels, Repos, Releases, Orgs):
     """One account at one forge, over one kept-alive connection. Safe in threads."""
 
     def __init__(

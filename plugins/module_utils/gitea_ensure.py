@@ -26,7 +26,14 @@ RENEWED = "(new, not shown)"
 
 
 class KeepError(ValueError):
-    """What is wanted cannot be, or did not come to be; the text is one line that names the fix."""
+    """What is wanted cannot be, or did not come to be; the text is one line that names the fix.
+
+    `facts` are returned beside it by a module, for those who decide by more than a text.
+    """
+
+    def __init__(self, text: str, **facts: Any) -> None:
+        super().__init__(text)
+        self.facts = facts
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from .gitea_errors import ForgeError, NotFoundError, UnknownOutcomeError
 from .gitea_once import mark, marked, new_marker
 from .gitea_retry import transient
 from .gitea_session import Query, Session, first, given
-from .gitea_types import Comment, Issue, Label, Milestone, TimelineEvent
+from .gitea_types import Comment, Issue, Label, Milestone, PullRequest, TimelineEvent
 from .gitea_url import owner_path, repo_path
 
 
@@ -236,7 +236,7 @@ class Issues(Session):
 
 
 def fits(
-    issue: Issue,
+    issue: Issue | PullRequest,
     *,
     state: str,
     labels: frozenset[str],
@@ -244,7 +244,7 @@ def fits(
     assigned_to: str,
     milestone: str,
 ) -> bool:
-    """Return whether an issue is one that was asked for."""
+    """Return whether an issue or a pull is one that was asked for."""
     return (
         state in ("all", issue.state)
         and labels <= {label.name for label in issue.labels}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from .gitea_client import GiteaClient
-from .gitea_ensure import Fields, Wish, settle
+from .gitea_ensure import Fields, KeepError, Wish, settle
 from .gitea_errors import ForgeError, one_line
 from .gitea_transport import Limits
 
@@ -118,6 +118,8 @@ def _answered(module: Module, work: Callable[[GiteaClient], Fields]) -> Fields:
     except ForgeError as error:
         said = {"method": error.method, "path": error.path, "status": error.status, "reason": error.reason}
         module.fail_json(msg=_line(error), **said)
+    except KeepError as error:
+        module.fail_json(msg=_line(error), **error.facts)
     except (ValueError, OSError) as error:
         module.fail_json(msg=_line(error))
 

@@ -32,6 +32,7 @@ R = TypeVar("R")
 _BAD_GATEWAY = 502
 _GATEWAY_TIMEOUT = 504
 _MARKER = re.compile(r"[A-Za-z0-9._-]{8,80}")
+_LAST_MARK = re.compile(r"(?:(?:\r?\n){2})?<!-- timmy:once:([A-Za-z0-9._-]{8,80}) -->\s*\Z")
 
 
 def new_marker(rng: random.Random) -> str:
@@ -49,6 +50,22 @@ def mark(marker: str) -> str:
 def marked(text: str, marker: str) -> str:
     """Return a text with a marker at its end."""
     return f"{text}\n\n{mark(marker)}" if text else mark(marker)
+
+
+def unmarked(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return a text without the markers at its end, and those markers, the first first."""
+    markers: list[str] = []
+    while (found := _LAST_MARK.search(text)) is not None:
+        markers.insert(0, found.group(1))
+        text = text[: found.start()]
+    return text, tuple(markers)
+
+
+def remarked(text: str, former: str) -> str:
+    """Return a text with the markers that stood at the end of the former one."""
+    for marker in unmarked(former)[1]:
+        text = marked(text, marker)
+    return text
 
 
 def post_once(

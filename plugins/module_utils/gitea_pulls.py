@@ -190,7 +190,7 @@ class Pulls(Issues):
         path = repo_path(repo, "pulls", number, "merge")
         earlier: PullRequest | None = None
         spent = 0.0
-        for pause in _pauses(CHECK_PAUSES, patience_s):
+        for pause in pauses(patience_s):
             result, pull = self._merge_once(repo, number, path, data)
             if result.state is not MergeState.CHECKING or pull is None:
                 return result
@@ -285,11 +285,11 @@ class Pulls(Issues):
         return UpdateResult(UpdateState.UPDATED, "", self.get_pull(repo, number).head.sha)
 
 
-def _pauses(steps: tuple[float, ...], total_s: float) -> list[float | None]:
+def pauses(total_s: float, steps: tuple[float, ...] = CHECK_PAUSES) -> list[float | None]:
     """Return the pauses that fit into a time, each after an attempt, and None after the last attempt."""
-    pauses: list[float | None] = []
+    found: list[float | None] = []
     left = total_s
     while left > 0:
-        pauses.append(min(left, steps[min(len(pauses), len(steps) - 1)]))
-        left -= pauses[-1] or 0.0
-    return [*pauses, None]
+        found.append(min(left, steps[min(len(found), len(steps) - 1)]))
+        left -= found[-1] or 0.0
+    return [*found, None]

@@ -13,7 +13,6 @@ from .gitea_admin_types import (
     DeployKey,
     Hook,
     Permission,
-    Release,
 )
 from .gitea_errors import NotFoundError
 from .gitea_session import Session, first
@@ -223,6 +222,10 @@ class Repos(Session):
         """Return the teams that have a repository."""
         return self.read_list(Team, "repo teams", repo_path(repo, "teams"))
 
+    def list_assignees(self, repo: str) -> list[User]:
+        """Return who may write to a repository, and so may always be assigned to its issues."""
+        return self.read_list(User, "assignees", repo_path(repo, "assignees"))
+
     # --- deploy keys
 
     def list_deploy_keys(self, repo: str) -> list[DeployKey]:
@@ -241,29 +244,3 @@ class Repos(Session):
     def delete_deploy_key(self, repo: str, key_id: int) -> None:
         """Remove a deploy key."""
         self.delete(repo_path(repo, "keys", key_id))
-
-    # --- releases
-
-    def list_releases(self, repo: str) -> list[Release]:
-        """Return all releases, drafts included where the account may see them."""
-        return self.read_list(Release, "releases", repo_path(repo, "releases"))
-
-    def get_release_by_tag(self, repo: str, tag: str) -> Release:
-        """Return the release of a tag; drafts are not found this way."""
-        return self.read(Release, repo_path(repo, "releases", "tags", tag))
-
-    def create_release(self, repo: str, tag: str, **fields: Any) -> Release:
-        """Create a release, and its tag at `target_commitish` when it does not exist."""
-
-        def find() -> Release | None:
-            return first(self.list_releases(repo), lambda one: one.tag_name == tag)
-
-        return self.create(Release, repo_path(repo, "releases"), {**fields, "tag_name": tag}, find, slow=True)
-
-    def update_release(self, repo: str, release_id: int, **fields: Any) -> Release:
-        """Change the fields that are given."""
-        return self.write_typed(Release, "PATCH", repo_path(repo, "releases", release_id), fields)
-
-    def delete_release(self, repo: str, release_id: int) -> None:
-        """Delete a release; its tag stays."""
-        self.delete(repo_path(repo, "releases", release_id))

@@ -18,9 +18,9 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO, TypeAlias
 
 from .gitea_errors import AnswerError, LostError, Secrets, UnreachableError, answer_error
 from .gitea_socket import Clock, Connection, tls_context
@@ -29,6 +29,7 @@ from .gitea_url import Base, same_origin
 AGENT = "timmy-config"
 HOPS = 3
 ERROR_BODY = 64 * 1024
+PIECE = 256 * 1024
 _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 _PRINTABLE = re.compile(r"[!-~]+")
@@ -102,6 +103,42 @@ class Reply:
             raise LostError(method, path, "the answer's JSON is broken or cut off", self.status) from None
 
 
+class ContentError(Exception):
+    """What is to be sent cannot be read as announced; to try again would not help."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Bytes to send as they are: how to open them, anew for each attempt, how many, and of what type."""
+
+    open: Callable[[], BinaryIO]
+    length: int
+    kind: str = "application/octet-stream"
+
+
+Body: TypeAlias = "bytes | Content | None"
+Sink = Callable[[bytes], object]
+
+
+class _Sending:
+    """Reads exactly what was announced: a file that grows or shrinks meanwhile would break the request."""
+
+    def __init__(self, stream: BinaryIO, length: int) -> None:
+        self._stream = stream
+        self._left = length
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        try:
+            data = self._stream.read(wanted) if wanted else b""
+        except OSError as error:
+            raise ContentError(str(error)) from error
+        if wanted and not data:
+            raise ContentError("it became shorter while it was sent")
+        self._left -= len(data)
+        return data
+
+
 class Transport:
     """The connection to one forge with one account's credentials. Safe in threads: requests take turns."""
 
@@ -144,16 +181,27 @@ class Transport:
     def send(self, method: str, path: str, data: Any = None, *, slow: bool = False) -> Reply:
         """Return the reply to one request below the API's base.
 
-        `path` begins with a slash and holds its query; `data` goes as JSON unless it is None. Raises a
-        ForgeError for everything but a success.
+        `path` begins with a slash and holds its query; `data` goes as JSON unless it is None, or as it is
+        when it is a `Content`. Raises a ForgeError for everything but a success, and ContentError.
         """
-        target = self.base.prefix + path
-        body = None if data is None else json.dumps(data).encode()
+        body = data if isinstance(data, Content) or data is None else json.dumps(data).encode()
+        return self._sent(method, path, self.base.prefix + path, body, slow=slow)
+
+    def fetch(self, path: str, sink: Sink) -> None:
+        """GET something beside the API and hand its bytes to `sink` as they come, however many.
+
+        After an error the sink may have had a part of them.
+        """
+        self._sent("GET", path, self.base.site + path, None, slow=True, sink=sink)
+
+    def _sent(
+        self, method: str, path: str, target: str, body: Body, *, slow: bool, sink: Sink | None = None
+    ) -> Reply:
         ends_s = self.limits.slow_s if slow else self.limits.request_s
         with self._lock:
             ends = self._clock() + ends_s
             for _hop in range(HOPS + 1):
-                status, headers, raw = self._exchange(method, path, target, body, ends)
+                status, headers, raw = self._exchange(method, path, target, body, ends, sink=sink)
                 if 200 <= status < 300:
                     return Reply(status, headers, raw)
                 onward = self._onward(method, status, target, headers)
@@ -180,17 +228,18 @@ class Transport:
         return answer_error(method, clean(path), status, reason, location=location, retry_after=wait)
 
     def _exchange(
-        self, method: str, path: str, target: str, body: bytes | None, ends: float
+        self, method: str, path: str, target: str, body: Body, ends: float, *, sink: Sink | None
     ) -> tuple[int, dict[str, str], bytes]:
         """Send one request and read its answer. Raises UnreachableError and LostError."""
         connection = self._connected(method, path, ends)
         self.requests += 1
-        headers = {**self._headers, "Content-Type": "application/json"} if body is not None else self._headers
         try:
             connection.end_at(ends)
-            connection.request(method, target, body, headers)
+            self._put(connection, method, target, body)
             response = connection.getresponse()
             told = {name.lower(): value for name, value in response.getheaders()}
+            if sink is not None and 200 <= response.status < 300:
+                return response.status, told, self._pour(response, sink)
             return response.status, told, self._read(response)
         except TimeoutError:
             self._drop()
@@ -202,6 +251,33 @@ class Transport:
             # An interrupt in the middle leaves half an answer on the connection.
             self._drop()
             raise
+
+    def _put(self, connection: Connection, method: str, target: str, body: Body) -> None:
+        """Send the request."""
+        if body is None:
+            connection.request(method, target, None, self._headers)
+        elif isinstance(body, bytes):
+            connection.request(method, target, body, {**self._headers, "Content-Type": "application/json"})
+        else:
+            sized = {"Content-Type": body.kind, "Content-Length": str(body.length)}
+            try:
+                stream = body.open()
+            except OSError as error:
+                raise ContentError(str(error)) from error
+            with stream:
+                connection.request(method, target, _Sending(stream, body.length), {**self._headers, **sized})
+
+    def _pour(self, response: http.client.HTTPResponse, sink: Sink) -> bytes:
+        """Hand the body on piece by piece; a body that ends too early is an error."""
+        left = response.length
+        while data := response.read(PIECE):
+            left = None if left is None else left - len(data)
+            sink(data)
+        if left:
+            raise http.client.IncompleteRead(b"", left)
+        if response.will_close:
+            self._drop()
+        return b""
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
         """The whole body; of an error at most what its reason needs."""

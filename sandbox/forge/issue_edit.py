@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import auth, events, issues
+from . import events, issues
 from .body import Form
-from .errors import ApiError, forbidden, internal, no_user, not_found
+from .errors import ApiError, forbidden, internal
 from .issue_view import assignees_of, can_write, find, issue
 from .router import route
 from .store import must
@@ -203,13 +203,4 @@ def unlock(r: Request) -> Response:
     with r.db.write() as db:
         if db.run("update issue set locked = 0 where id = ? and locked = 1", row["id"]):
             events.note(r, row, "unlock")
-    return Response(204)
-
-
-@route("GET", "/repos/{owner}/{repo}/assignees/{user}", scope="repository")
-def may_be_assigned(r: Request) -> Response:
-    """Say whether somebody may be assigned: 204 or 404."""
-    user = auth.by_name(r.db, r.params["user"])
-    if user is None:
-        raise not_found(no_user(r.params["user"]))
     return Response(204)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from . import auth, events, permissions
@@ -26,18 +27,27 @@ CREATE = Form(
 )
 INDEX_LAG = 2  # seconds until the keyword index knows a new issue
 
+LATIN = 255  # the last character of Latin-1
+
+
+def width(char: str) -> int:
+    """Return how wide the forge takes a character: two for most of what is not Latin-1, marks excepted."""
+    if ord(char) <= LATIN:
+        return 1
+    kind = unicodedata.category(char)
+    return 2 if char == "\u3000" or not (kind[0] in "MZ" or kind in {"Cf", "Cs"}) else 1
+
 
 def short_title(text: str) -> str:
-    """Return a title as stored: trimmed, and cut at a width of 255, where what is not ASCII is two wide."""
-    plain = text.strip()
-    widths = [1 if char.isascii() else 2 for char in plain]
+    """Return a title as stored: cut at a width of 255."""
+    widths = [width(char) for char in text]
     if sum(widths) <= 255:
-        return plain
+        return text
     room, end = 252, 0
     while room >= widths[end]:
         room -= widths[end]
         end += 1
-    return plain[:end] + "…"
+    return text[:end] + "…"
 
 
 def people(r: Request, names: list[str]) -> list[Row]:
@@ -70,7 +80,7 @@ def store(r: Request, form: dict[str, Any], *, pull: bool = False) -> tuple[Row,
             "repo_id": r.repo["id"],
             "number": number,
             "poster_id": r.user_id,
-            "title": short_title(form["title"]),
+            "title": short_title(form["title"].strip()),
             "body": form.get("body") or "",
             "ref": form.get("ref") or "",
             "is_pull": int(pull),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import branches, commits, repos, views
+from . import attachments, branches, commits, permissions, repos, views
 from .body import Form
 from .errors import ApiError, internal, not_found
 from .git import ZERO, GitError
@@ -143,8 +143,14 @@ def view(r: Request, row: Row) -> dict[str, Any]:
         "created_at": views.moment(row["created"]),
         "published_at": views.moment(row["published"]),
         "author": views.user_by_id(r, row["author_id"]),
-        "assets": [],
+        "assets": attachments.of_release(r, row),
     }
+
+
+def _refuse_archived(r: Request) -> None:
+    """Refuse as the forge does: as a failure of its own."""
+    if r.repo["archived"]:
+        raise internal("repo is archived")
 
 
 @route("GET", PATH, scope="repository", need="read:repo.releases")
@@ -164,6 +170,7 @@ def list_all(r: Request) -> Response:
 def create(r: Request) -> Response:
     """Publish a release; its tag is made when it is missing, except for a draft."""
     form, now = r.read(CREATE), r.forge.now()
+    _refuse_archived(r)
     name, draft = form["tag_name"], bool(form.get("draft"))
     if r.repo["empty"]:
         raise ApiError(422, "repo is empty")
@@ -178,9 +185,10 @@ def create(r: Request) -> Response:
     return Response(201, view(r, must(r.db.get("release", key))))
 
 
-def _find(r: Request) -> Row:
+def find_visible(r: Request) -> Row:
+    """Return the release of the path. :raises ApiError: 404, for who only reads also for a draft."""
     row = r.db.one("select * from release where repo_id = ? and id = ?", r.repo["id"], r.number("id"))
-    if row is None:
+    if row is None or (row["draft"] and r.access.of("repo.releases") < permissions.WRITE):
         raise not_found()
     return row
 
@@ -197,10 +205,9 @@ def latest(r: Request) -> Response:
 
 @route("GET", PATH + "/tags/{tag*}", scope="repository", need="read:repo.releases")
 def by_tag(r: Request) -> Response:
-    """Show the release of a tag."""
-    sql = "select * from release where repo_id = ? and tag = ? and draft = 0"
-    row = r.db.one(sql, r.repo["id"], r.params["tag"])
-    if row is None:
+    """Show the release of a tag; a draft is there for writers only."""
+    row = r.db.one("select * from release where repo_id = ? and tag = ?", r.repo["id"], r.params["tag"])
+    if row is None or (row["draft"] and r.access.of("repo.releases") < permissions.WRITE):
         raise not_found()
     return Response(200, view(r, row))
 
@@ -208,13 +215,14 @@ def by_tag(r: Request) -> Response:
 @route("GET", PATH + "/{id}", scope="repository", need="read:repo.releases")
 def get(r: Request) -> Response:
     """Show a release."""
-    return Response(200, view(r, _find(r)))
+    return Response(200, view(r, find_visible(r)))
 
 
 @route("PATCH", PATH + "/{id}", scope="repository", token=True, need="write:repo.releases")
 def edit(r: Request) -> Response:
     """Change a release; publishing a draft makes its tag."""
-    row, form = _find(r), r.read(EDIT)
+    row, form = find_visible(r), r.read(EDIT)
+    _refuse_archived(r)
     names = {"tag_name": "tag", "target_commitish": "target", "name": "title", "body": "body"}
     columns: dict[str, Any] = {names[key]: form[key] for key in names if form.get(key)}
     columns |= {key: int(form[key]) for key in ("draft", "prerelease") if form.get(key) is not None}
@@ -228,6 +236,8 @@ def edit(r: Request) -> Response:
 
 @route("DELETE", PATH + "/{id}", scope="repository", token=True, need="write:repo.releases")
 def delete(r: Request) -> Response:
-    """Remove a release; its tag stays."""
-    r.db.run("delete from release where id = ?", _find(r)["id"])
+    """Remove a release with its attachments; its tag stays."""
+    row = find_visible(r)
+    attachments.remove_all(r, row["id"])
+    r.db.run("delete from release where id = ?", row["id"])
     return Response(204)

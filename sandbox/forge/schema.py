@@ -130,6 +130,10 @@ create table if not exists release (
   id integer primary key autoincrement, repo_id integer not null, tag text not null, target text not null,
   title text not null, body text not null, draft integer not null, prerelease integer not null,
   author_id integer not null, created integer not null, published integer not null);
+create table if not exists attachment (
+  id integer primary key autoincrement, release_id integer not null, uuid text not null unique,
+  name text not null, size integer not null, downloads integer not null default 0, created integer not null);
+create index if not exists attachment_release on attachment (release_id);
 create table if not exists secret (
   id integer primary key autoincrement, repo_id integer not null default 0,
   owner_id integer not null default 0,

@@ -14,7 +14,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from . import git_http, misc, router
+from . import attachments, git_http, misc, router
 from .errors import ABSENT, ApiError
 from .web import NOTHING, Request, Response
 
@@ -96,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
         while left > 0:
             data = self.rfile.read(min(left, 1 << 16))
             if not data:
-                return
+                raise ConnectionError("the client hung up in the middle of a body")
             left -= len(data)
             yield data
 
@@ -114,11 +114,21 @@ class Handler(BaseHTTPRequestHandler):
             query = urllib.parse.parse_qs(target.query, keep_blank_values=True)
             rest = path.removeprefix("/api/v1").rstrip("/") or "/"
             self._send(answer_api(Request(self.forge, self.command, rest, query, self.headers, raw, proto)))
+        elif self.command == "GET" and attachments.wanted(path):
+            self._drain()
+            self._send(self._attachment(path))
         elif git_http.wanted(path):
             git_http.serve(self, path, target.query)
         else:
             self._drain()
             self._missing(path)
+
+    def _attachment(self, path: str) -> Response:
+        r = Request(self.forge, self.command, path, {}, self.headers, b"", "http")
+        try:
+            return attachments.download(r)
+        except ApiError as error:
+            return Response(error.status, b"Not found.\n", content_type=attachments.TEXT)
 
     def _missing(self, path: str) -> None:
         if path.startswith("/api/") or "text/html" not in (self.headers.get("Accept") or ""):

@@ -189,3 +189,28 @@ def test_numbers_are_shared_by_issues_and_pulls(world: World, own: Repo) -> None
         "pulls": [pull],
     }
     assert len(world.writer.get(f"{own.api}/issues").json) == 2
+
+
+def test_a_title_is_trimmed_at_creation_only_and_cut_by_columns(world: World, repo: Repo) -> None:
+    path = f"{repo.api}/issues/{repo.issue('  spaced  ')}"
+    assert world.writer.must("GET", path)["title"] == "spaced"
+    for sent, stored in [
+        (" both ", " both "),
+        ("x" * 255, "x" * 255),
+        ("x" * 256, "x" * 252 + "…"),
+        ("é" * 255, "é" * 255),
+        ("漢" * 127, "漢" * 127),
+        ("漢" * 128, "漢" * 126 + "…"),
+        ("x\u0301" * 127, "x\u0301" * 127),
+        ("\u3000" + "x" * 254, "\u3000" + "x" * 250 + "…"),
+        ("а" * 128, "а" * 126 + "…"),  # noqa: RUF001 - Cyrillic
+    ]:
+        assert world.writer.must("PATCH", path, {"title": sent})["title"] == stored
+
+
+def test_who_may_write_is_listed_and_asking_for_one_depends_on_the_version(world: World, repo: Repo) -> None:
+    listed = {row["login"] for row in world.writer.must("GET", f"{repo.api}/assignees")}
+    assert {world.writer.login, world.writer2.login} <= listed
+    assert world.outsider.login not in listed
+    if world.version < (1, 27):
+        assert world.writer.get(f"{repo.api}/assignees/{world.writer.login}").status == 404

@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the typed client says of a merge, for each state that a pull can be in on a real forge."""
+"""What the typed client says of a merge, for each state that a pull can be in on a real forge.
+
+It says so twice: foretold without asking, as check mode does, and then by asking for the merge.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible_collections.timmy.config.plugins.module_utils.gitea_client import GiteaClient
 from ansible_collections.timmy.config.plugins.module_utils.gitea_errors import BadTokenError, NotFoundError
+from ansible_collections.timmy.config.plugins.module_utils.gitea_foresee import foreseen
 from ansible_collections.timmy.config.plugins.module_utils.gitea_merge import MergeState
 
 if TYPE_CHECKING:
@@ -211,13 +215,17 @@ def test_the_result_of_a_merge(case: Case, row: tuple[str, str, str, MergeState,
     if "new head" in steps:
         wanted = case.sha
     patience = SHORT_S if state in {CONFLICT, MOVED} else PATIENCE_S
+    # What is blocked may be so for a while only; here nobody changes it.
+    foresight = PATIENCE_S if state is MERGED else SHORT_S
     if state is CONFLICT:
         case.repo.checked(case.number, mergeable=False)
+    name = f"{case.world.org}/{case.repo.name}"
     with client(case, part) as forge:
-        result = forge.merge_pull(
-            f"{case.world.org}/{case.repo.name}", case.number, wanted, style=style, patience_s=patience
-        )
+        told, _spent = foreseen(forge, forge.get_repo(name), case.number, wanted, style, wait_s=foresight)
+        result = forge.merge_pull(name, case.number, wanted, style=style, patience_s=patience)
     assert result.state is state, result
+    # Only admins may read which paths are protected.
+    assert told.state is (MERGED if (steps, part) == ("locked path", "writer") else state), told
     assert words in result.reason.lower(), result
     read = case.world.writer.must("GET", f"{case.repo.api}/pulls/{case.number}")
     assert read["merged"] is (state is MERGED)

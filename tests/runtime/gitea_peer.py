@@ -59,11 +59,13 @@ class Fault:
 
 @dataclass
 class Memory:
-    """Issues, comments and pulls of one repository."""
+    """Issues, comments, pulls and attachments of one repository."""
 
     page_size: int = 50
     issues: dict[int, dict[str, Any]] = field(default_factory=dict)
     comments: list[dict[str, Any]] = field(default_factory=list)
+    attachments: list[dict[str, Any]] = field(default_factory=list)
+    file: bytes = b""
     lock: threading.RLock = field(default_factory=threading.RLock)
     now: Callable[[], float] = time.time
     count: int = 0
@@ -141,6 +143,10 @@ class Memory:
                 return 200, self.issues[int(number)], {}
             case ["issues", _number, "comments"]:
                 return 200, self.comments, {"X-Total-Count": str(len(self.comments))}
+            case ["", "attachments", _uuid]:
+                return 200, self.file, {"Content-Type": "application/octet-stream"}
+            case ["releases", _number, "assets"]:
+                return 200, list(self.attachments), {}
         return None
 
     def _write(self, asked: Asked, parts: list[str]) -> Done | None:
@@ -150,6 +156,10 @@ class Memory:
             case "POST", ["issues", _number, "comments"]:
                 self.comments.append({"id": len(self.comments) + 1, "body": asked.data["body"]})
                 return 201, self.comments[-1], {}
+            case "POST", ["releases", _number, "assets"]:
+                row = {"id": len(self.attachments) + 1, "name": asked.query["name"], "size": len(asked.data)}
+                self.attachments.append(row)
+                return 201, row, {}
             case "PATCH", ["issues" | "pulls", number]:
                 return 201, self.change(int(number), **asked.data), {}
             case "DELETE", ["issues", number] if int(number) in self.issues:
@@ -263,7 +273,7 @@ class Peer:
         return True
 
     def _reply(self, status: int, data: Any, headers: dict[str, str]) -> bytes:
-        body = b"" if data is None else data.encode() if isinstance(data, str) else json.dumps(data).encode()
+        body = body_of(data)
         told = {
             "Content-Type": "application/json",
             "Date": formatdate(time.time() + self.date_skew_s, usegmt=True),
@@ -272,6 +282,13 @@ class Peer:
         }
         lines = [f"HTTP/1.1 {status} Said", *(f"{name}: {value}" for name, value in told.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+def body_of(data: Any) -> bytes:
+    """Return what goes over the wire for data: bytes and texts as they are, the rest as JSON."""
+    if isinstance(data, bytes):
+        return data
+    return b"" if data is None else data.encode() if isinstance(data, str) else json.dumps(data).encode()
 
 
 def read_request(stream: Any) -> Asked | None:
@@ -286,5 +303,6 @@ def read_request(stream: Any) -> Asked | None:
         headers[name.lower()] = value.strip()
     body = stream.read(int(headers.get("content-length", "0")))
     parts = urlsplit(target)
-    data = json.loads(body) if body else None
+    spoken = "json" in headers.get("content-type", "")
+    data = (json.loads(body) if spoken else body) if body else None
     return Asked(method, parts.path, dict(parse_qsl(parts.query)), headers, data)

@@ -9,6 +9,7 @@ and a stall of 30 s. Otherwise a few trials, with every waiting time scaled down
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import time
@@ -23,6 +24,7 @@ from gitea_peer import Fault, Memory, Peer
 from timmy.core.gitea_client import GiteaClient
 from timmy.core.gitea_errors import (
     BadTokenError,
+    ForbiddenError,
     ForgeError,
     LostError,
     MovedError,
@@ -32,7 +34,7 @@ from timmy.core.gitea_errors import (
     UnreachableError,
 )
 from timmy.core.gitea_retry import Patience
-from timmy.core.gitea_transport import Limits
+from timmy.core.gitea_transport import Content, Limits
 
 FULL = os.environ.get("TIMMY_FAULTS", "short") == "full"
 TRIALS = 1000 if FULL else 12
@@ -41,6 +43,7 @@ TOKEN = "0123456789abcdef0123456789abcdef01234567"
 REPO = "o/r"
 MOVED = {"Location": "/api/v1/repos/o/new/issues"}
 DAY_S = 86400.0
+BYTES = bytes(range(256)) * 100
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,11 @@ WRITES: dict[str, Callable[[GiteaClient], Any]] = {
     "issue": lambda forge: forge.create_issue(REPO, "a title", "a text"),
     "comment": lambda forge: forge.create_comment(REPO, 1, "a text"),
     "pull": lambda forge: forge.create_pull(REPO, "branch", "main", "a title"),
+    "attachment": lambda forge: forge.create_attachment(
+        REPO, 7, "a.bin", Content(lambda: io.BytesIO(BYTES), len(BYTES))
+    ),
 }
+MARKED = ("issue", "comment", "pull")
 
 
 class Naps:
@@ -114,8 +121,8 @@ def client(peer: Peer, naps: Naps, *, request_s: float = 5.0, seed: int = 0) -> 
 
 
 def made(memory: Memory, what: str) -> int:
-    rows = memory.comments if what == "comment" else list(memory.issues.values())[1:]
-    return len(rows)
+    rows = {"comment": memory.comments, "attachment": memory.attachments}
+    return len(rows.get(what, list(memory.issues.values())[1:]))
 
 
 def says_enough(error: ForgeError, what: str, fault: Fault) -> None:
@@ -125,6 +132,7 @@ def says_enough(error: ForgeError, what: str, fault: Fault) -> None:
         "issue": "/repos/o/r/issues",
         "comment": "/repos/o/r/issues/1/comments",
         "pull": "/repos/o/r/pulls",
+        "attachment": "/repos/o/r/releases/7/assets?name=a.bin",
     }
     assert str(error).startswith(f"POST {route[what]}: ")
     assert TOKEN not in text
@@ -150,7 +158,11 @@ def test_a_post_that_breaks_has_its_effect_once(cell: Cell, what: str) -> None:
             renew(peer, cell)
             with client(peer, naps, seed=trial) as forge:
                 if cell.gets is None:
-                    assert "timmy:once:" in WRITES[what](forge).body
+                    done = WRITES[what](forge)
+                    if what in MARKED:
+                        assert "timmy:once:" in done.body
+                    else:
+                        assert (done.name, done.size) == ("a.bin", len(BYTES))
                 else:
                     with pytest.raises(cell.gets) as caught:
                         WRITES[what](forge)
@@ -190,7 +202,7 @@ def renew(peer: Peer, cell: Cell) -> None:
     peer.faults = [cell.fault] * cell.times
 
 
-@pytest.mark.parametrize("what", WRITES)
+@pytest.mark.parametrize("what", MARKED)
 def test_an_effect_after_our_patience_is_found_by_the_next_run(what: str) -> None:
     """The caller's own marker makes a run that gave up safe to repeat."""
     write: dict[str, Callable[[GiteaClient], Any]] = {
@@ -345,3 +357,27 @@ def test_what_was_lost_says_so() -> None:
             LostError, match=r"GET /repos/o/r/issues/1: 200 no JSON in the answer: 502 Bad Gateway"
         ):
             forge.get_issue(REPO, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (Fault("answer", status=500), None),
+        (Fault("answer", status=429, headers={"Retry-After": "1"}), None),
+        (Fault("cut", effect=True), None),
+        (Fault("reset"), None),
+        (Fault("answer", status=403), ForbiddenError),
+        (Fault("answer", status=302, headers={"Location": "http://elsewhere.test/x"}), MovedError),
+    ],
+)
+def test_a_download_is_whole_or_an_error(fault: Fault, outcome: type[ForgeError] | None) -> None:
+    with Peer(Memory(file=BYTES)) as peer:
+        peer.breaks = lambda asked: asked.method == "GET"
+        peer.faults = [fault]
+        with client(peer, Naps(0.0001)) as forge:
+            if outcome is None:
+                assert forge.read_attachment("some-id") == BYTES
+                assert len(peer.seen) == 2
+            else:
+                with pytest.raises(outcome):
+                    forge.hash_attachment("some-id")
