@@ -80,9 +80,9 @@ def deploys(fleet: Fleet, work: Path) -> Iterator[Figure]:
     tree = overlay.make(ROOT / "overlay", work / "overlay")
     fleet.prepare_synchronize()
     fleet.sidecar(tree)
-    fleet.synchronize(tree)
+    fleet.synchronize(tree, facts=True)
     fleet.on("bench-2", PLANT)
-    took: dict[str, list[float]] = {"ping": [], "changed": [], "unchanged": [], "synchronize": []}
+    took: dict[str, list[float]] = {"ping": [], "changed": [], "unchanged": [], "play": [], "transfer": []}
     for turn in range(ROUNDS):
         say(f"round {turn + 1} of {ROUNDS}")
         took["ping"].append(fleet.ping())
@@ -91,7 +91,12 @@ def deploys(fleet: Fleet, work: Path) -> Iterator[Figure]:
         if f" {len(fleet.hosts)} change(s)" not in text:
             raise FleetError(f"an edit did not change every host: {text.splitlines()[-1]}")
         took["changed"].append(seconds)
-        took["synchronize"].append(fleet.synchronize(tree))
+        # Each of these has an edit to bring; the tree is then as it was deployed.
+        first, second = ("play", "transfer") if turn % 2 == 0 else ("transfer", "play")
+        took[first].append(fleet.synchronize(tree, facts=first == "play"))
+        overlay.edit(tree, ROUNDS + turn)
+        took[second].append(fleet.synchronize(tree, facts=second == "play"))
+        overlay.edit(tree, turn)
         seconds, text = fleet.sidecar(tree)
         if " 0 change(s)" not in text or DRIFT not in text:
             raise FleetError("the second run changed something or did not name the drift")
@@ -99,7 +104,8 @@ def deploys(fleet: Fleet, work: Path) -> Iterator[Figure]:
     middle = {name: statistics.median(values) for name, values in took.items()}
     yield figure("release.changed", middle["changed"], "ansible ping", middle["ping"])
     yield figure("release.unchanged", middle["unchanged"], "ansible ping", middle["ping"])
-    yield figure("release.vs_synchronize", middle["changed"], "synchronize", middle["synchronize"])
+    yield figure("release.vs_synchronize", middle["changed"], "a play with synchronize", middle["play"])
+    yield figure("release.vs_transfer", middle["changed"], "synchronize, no facts", middle["transfer"])
     yield from _back(fleet, middle["ping"])
     yield _restart(fleet, tree, middle["ping"])
 

@@ -78,15 +78,18 @@ class Fleet:
             raise FleetError(f"the deploy is not well: {text.splitlines()[-1]}")
         return took, text
 
-    def synchronize(self, overlay: Path) -> float:
-        """The same tree by ansible.posix.synchronize, which neither proves nor flips nor confirms."""
+    def synchronize(self, overlay: Path, facts: bool) -> float:
+        """The same tree by ansible.posix.synchronize, which neither proves nor flips nor confirms.
+
+        With `facts` it is a play as people write it, which gathers them; without, it is the transfer alone.
+        """
         paths = f"{ROOT / 'build/collections'}:{COLLECTIONS}"
         # Written here, since its module is only at hand where it is measured.
-        task = {"src": f"{overlay}/", "dest": "/opt/bench-synchronize/", "delete": True, "use_ssh_args": True}
+        task = {"src": f"{overlay}/", "dest": "/opt/bench-synchronize/", "delete": True}
         play = {
             "name": "Bring the tree to the hosts",
             "hosts": "wizards",
-            "gather_facts": False,
+            "gather_facts": facts,
             "vars": {"ansible_pipelining": True},
             "tasks": [{"name": "Synchronize the tree", "ansible.posix.synchronize": task}],
         }
