@@ -67,12 +67,13 @@ def table() -> list[Check]:
     python = str(BIN / "python")
     # The folders are those of pyproject.toml; what needs a fleet is run by the Molecule scenario.
     pytest = (python, "-m", "pytest", "-q", "--junitxml", "build/test/pytest.xml")
-    forge = ("tests/contract", "tests/forge_modules")
-    contract = (python, "-m", "pytest", "-q", *forge, "--junitxml", "build/test/contract.xml")
+    contract = (python, "-m", "pytest", "-q", "tests/contract", "--junitxml", "build/test/contract.xml")
+    modules = (python, "-m", "pytest", "-q", "tests/forge_modules", "--junitxml", "build/test/modules.xml")
     docs = ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", ".")
     return [
-        Check("sanity", ("sh", "scripts/sanity.sh", "sanity"), "ansible-test-sanity-*.xml"),
+        Check("modules", modules, "modules.xml"),
         Check("contract", contract, "contract.xml"),
+        Check("sanity", ("sh", "scripts/sanity.sh", "sanity"), "ansible-test-sanity-*.xml"),
         Check("pytest", pytest, "pytest.xml"),
         Check("ansible-lint", ("ansible-lint", "--offline", "--profile", "production")),
         Check("mypy", ("mypy", "--strict", "--cache-dir", "build/mypy", *typed_paths())),
