@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The forge of a scenario as its inventory describes it: its host, its API, and runs of the role on it."""
+"""The forge of a scenario as its inventory describes it: its host, its API, and runs of its roles on it."""
 
 from __future__ import annotations
 
@@ -85,8 +85,15 @@ class Forge:
         return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout.split()[0]
 
     def deploy(self, *options: str, **variables: Any) -> runs.Run:
-        """Run the role on it, with further variables."""
-        argv = [CONVERGE, *options, "-e", json.dumps(variables)]
+        """Run the role `gitea` on it, with further variables."""
+        return self._play("gitea", *options, **variables)
+
+    def settle(self, *options: str, **variables: Any) -> runs.Run:
+        """Run the role `forge` on it and on the hosts that need tokens, with further variables."""
+        return self._play("forge", *options, **variables)
+
+    def _play(self, tag: str, *options: str, **variables: Any) -> runs.Run:
+        argv = [CONVERGE, "--tags", tag, *options, "-e", json.dumps(variables)]
         return runs.playbook(*argv, inventories=runs.own_inventories())
 
     def program(self, folder: Path, version: str, web: str) -> dict[str, str]:
@@ -107,9 +114,15 @@ class Forge:
 
 
 @functools.cache
+def listed() -> dict[str, Any]:
+    """Return the inventory of the scenario."""
+    told = runs.command("ansible-inventory", *live.inventories(), "--list", timeout_s=120)
+    found: dict[str, Any] = json.loads(told.ok().out)
+    return found
+
+
+@functools.cache
 def current() -> Forge:
     """Read the forge from the inventory of the scenario."""
-    told = runs.command("ansible-inventory", *live.inventories(), "--list", timeout_s=120)
-    listed = json.loads(told.ok().out)
-    (name,) = listed["forge"]["hosts"]
-    return Forge(live.Host(name, listed["_meta"]["hostvars"][name]))
+    (name,) = listed()["forge"]["hosts"]
+    return Forge(live.Host(name, listed()["_meta"]["hostvars"][name]))

@@ -21,6 +21,7 @@ PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 # One letter too few, one too many, two swapped.
 MISSPELT = {
     "common": "common_agnets",
+    "forge": "forge_tems",
     "gitea": "gitea_verison",
     "hermes_agent": "hermes_agent_versionn",
     "sidecar": "sidecar_agent",
