@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The content of the forge as the role `forge` made it: who may do what, asked of the forge with each one's token."""
+"""The content of the forge as the role `forge` made it: who may do what, asked with each one's token."""
 
 from __future__ import annotations
 

@@ -212,7 +212,9 @@ def variables() -> frozenset[str]:
 
 @pytest.mark.parametrize("name", documents())
 def test_variables_of_a_document_exist(name: str) -> None:
-    word = re.compile(r"(?<![\w./-])((?:timmy|common|forge|gitea|hermes_agent|sidecar)_[a-z_]*[a-z])(?![\w./-])")
+    word = re.compile(
+        r"(?<![\w./-])((?:timmy|common|forge|gitea|hermes_agent|sidecar)_[a-z_]*[a-z])(?![\w./-])"
+    )
     spans = "\n".join(CODE_SPAN.findall(prose(name)))
     # in YAML and shell, names of variables are what a reader copies
     blocks = "\n".join(re.findall(r"^```(?:yaml|sh)\n(.*?)^```", read(name), re.MULTILINE | re.DOTALL))
