@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import time
@@ -52,6 +53,12 @@ def host(name: str) -> live.Host:
 def token(account: str) -> str:
     """Return the token of an account, from the host that it was brought to."""
     return host(BROUGHT[account]).run("cat", f"/etc/timmy/forge/{account}").ok().strip()
+
+
+def declared() -> list[dict[str, Any]]:
+    """Return the wizards of the scenario."""
+    found: list[dict[str, Any]] = host("bezal").vars["timmy_wizards"]
+    return found
 
 
 def places(name: str) -> set[str]:
@@ -143,6 +150,8 @@ def test_no_token_is_anywhere_else() -> None:
     assert "timmy.config.forge : Provide the tokens" in logs
     kept = host("gitea-forge").sh("cat /etc/timmy/forge-tokens/*").ok().split()
     assert len(kept) == 6
+    # What converge.yml signs the webhook with.
+    kept.append(hashlib.sha256(os.environ["TIMMY_ROOT"].encode()).hexdigest())
     spoken = "".join(
         host(name).sh("journalctl --no-pager --output cat; cat /proc/[0-9]*/cmdline | tr '\\0' ' '").out
         for name in PLACES
@@ -244,17 +253,21 @@ def test_a_protected_path_is_refused_even_when_it_is_green(forge: forge_host.For
 
 
 def test_tokens_are_made_anew_by_one_command(forge: forge_host.Forge) -> None:
-    """All at once, and one goes to another host on the way; the old ones are worth nothing."""
+    """All at once, the old ones are worth nothing; one goes to another host, and a wizard leaves."""
     old = {account: token(account) for account in BROUGHT}
+    old["ezra"] = forge.host.run("cat", "/etc/timmy/forge-tokens/ezra").ok().strip()
     assert {forge.api("GET", WORK, token=one)[0] for one in old.values()} == {200}
     refused = forge.settle("--limit", "gitea-forge", forge_rotate_tokens=True)
     assert "forge_rotate_tokens takes the old tokens away" in refused.last
-    asked = {"timmy_landing_host": "bezal"}
+    wizards = [{**one, "state": "absent"} if one["name"] == "ezra" else one for one in declared()]
+    asked = {"timmy_landing_host": "bezal", "timmy_wizards": wizards}
     done = forge.settle("--diff", forge_rotate_tokens=True, **asked).ok()
     assert {forge.api("GET", WORK, token=one)[0] for one in old.values()} == {401}
 
     moved = "/etc/timmy/forge/landing 640 root timmy"
-    assert places("gitea-forge") == PLACES["gitea-forge"] - {moved}
+    left = "/etc/timmy/forge-tokens/ezra 600 root root"
+    assert places("gitea-forge") == PLACES["gitea-forge"] - {moved, left}
+    assert forge.api("GET", "v1/users/ezra", token=forge.token())[0] == 404
     assert places("bezal") == PLACES["bezal"] | {moved}
     new = {
         account: host("bezal" if account == "landing" else at).run("cat", f"/etc/timmy/forge/{account}").ok()
