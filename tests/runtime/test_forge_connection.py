@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pocket forge's connections when git refuses early, and its worker while a push is being received."""
+"""The pocket forge's connections when git refuses early, and its worker while a push is being received.
+
+Also what the tests say of a git that hangs.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,11 @@ import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import forge_git
 import pytest
 from forge import repos
 from forge_box import Box
+from forge_wire import Actor, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,3 +93,14 @@ def test_the_size_of_a_repository_is_read_while_a_push_makes_and_removes_folders
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_git_that_hangs_is_killed_and_said_where_it_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forge_git, "TIMEOUT_S", 3)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/a/b.git"
+        with pytest.raises(AssertionError, match="git ls-remote had not ended after 3 s") as raised:
+            forge_git.Clone(tmp_path, url, Actor(Wire(url))).git("ls-remote", url)
+    assert f"git -C {tmp_path} ls-remote" in str(raised.value)
