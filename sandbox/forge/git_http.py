@@ -150,9 +150,12 @@ def serve(handler: Handler, path: str, query: str) -> None:
     ) as child:
         assert child.stdin is not None  # noqa: S101 - for the type checker; it is a pipe
         answer = cast("io.BufferedReader", child.stdout)
+        chunks = handler.body_chunks()
         with contextlib.suppress(BrokenPipeError):
-            for chunk in handler.body_chunks():
+            for chunk in chunks:
                 child.stdin.write(chunk)
+        for _unwanted in chunks:  # git may refuse early; what is left of the body is not the next request
+            pass
         with contextlib.suppress(BrokenPipeError):
             child.stdin.close()
         status, headers = _read_headers(answer)

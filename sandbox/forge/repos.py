@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import auth, permissions, views
@@ -20,8 +23,6 @@ from .views import PULL_SETTINGS, SETTINGS
 from .web import Response, cut, listed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .store import Row
     from .web import Request
 
@@ -51,8 +52,13 @@ def signature(r: Request, when: int | None = None) -> Signature:
 
 
 def size_of(path: Path) -> int:
-    """Return what a repository takes on the disk, in KiB."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) // 1024
+    """Return what a repository takes on the disk, in KiB; a push meanwhile adds files and removes them."""
+    total = 0
+    for folder, _folders, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += (Path(folder) / name).stat().st_size
+    return total // 1024
 
 
 def _check_name(name: str) -> None:

@@ -81,6 +81,12 @@ class Handler(BaseHTTPRequestHandler):
         super().setup()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def handle_expect_100(self) -> bool:
+        """Ask for the body at once: answers are buffered, and the client waits for this one."""
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
     def body_chunks(self) -> Any:
         """Yield the body as it comes, by length or in chunks."""
         if (self.headers.get("Transfer-Encoding") or "").lower() == "chunked":

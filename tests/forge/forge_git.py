@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from forge_stuck import stuck
 from forge_wire import basic
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Clone:
         for at, (key, value) in enumerate(config.items()):
             env |= {f"GIT_CONFIG_KEY_{at}": key, f"GIT_CONFIG_VALUE_{at}": value}
         argv = ("git", "-C", str(self.path), *argv)
-        done = subprocess.run(argv, input=data, env=env, capture_output=True, check=False, timeout=TIMEOUT_S)
+        done = _run(argv, data, env)
         if check and done.returncode != 0:
             raise AssertionError(f"git {argv[3]} failed: {done.stderr.decode('utf-8', 'replace')[-1500:]}")
         return done
@@ -126,6 +127,25 @@ class Clone:
         """Return the refs that the forge has now, name to commit."""
         listed = self.git("ls-remote", "origin", *([pattern] if pattern else [])).stdout.decode()
         return {name: sha for sha, _tab, name in (line.partition("\t") for line in listed.splitlines())}
+
+
+def _run(
+    argv: tuple[str, ...], data: bytes | None, env: dict[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git; one that does not end is killed, after a look at what it and the forge wait for."""
+    pipe = subprocess.PIPE
+    stdin = None if data is None else pipe
+    with subprocess.Popen(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=env) as child:
+        try:
+            out, err = child.communicate(data, timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            found = stuck()
+            child.kill()
+            raise AssertionError(f"git {argv[3]} had not ended after {TIMEOUT_S} s\n{found}") from None
+        except BaseException:
+            child.kill()
+            raise
+    return subprocess.CompletedProcess(argv, child.returncode, out, err)
 
 
 def block(text: str) -> bytes:
