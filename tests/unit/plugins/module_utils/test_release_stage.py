@@ -43,6 +43,13 @@ def _edit(path: Path) -> None:
     path.write_text("evil")
 
 
+def _edit_unseen(path: Path) -> None:
+    status = path.stat()
+    path.write_text("evil")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+
+
 def _mode(path: Path) -> None:
     path.chmod(0o666)
 
@@ -61,7 +68,7 @@ def _gone(path: Path) -> None:
     path.unlink()
 
 
-HARMS: list[Callable[[Path], None]] = [_edit, _mode, _time, _link, _gone]
+HARMS: list[Callable[[Path], None]] = [_edit, _edit_unseen, _mode, _time, _link, _gone]
 
 
 @pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__.strip("_"))
