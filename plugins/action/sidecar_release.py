@@ -48,12 +48,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         result: dict[str, Any] = super().run(tmp, variables)
         # What one visit tells is not lost when another follows.
         self._told: list[str] = []
-        args = self._arguments()
-        asked, groups = args.pop("asked"), args.pop("ask_groups")
+        args, archive = self._arguments()
+        groups = args.pop("ask_groups")
         if args["state"] == "present" and not args["release"]:
-            answer = self._bring(args, asked, variables)
+            answer = self._bring(args, variables, archive)
         else:
             answer = self._visit(_for_host(args), variables)
+            if answer.get("due") and args["ask"]:
+                answer["parcel"] = release_parcel.put(args, archive)
         if answer.pop("armed", False) and not answer.get("failed"):
             answer.update(release_confirm.confirm(self, args, answer))
         lines = [*self._told, *_lines(answer)]
@@ -67,39 +69,42 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
             result.update(add_group=groups[0 if answer.get("due") else 1], parent_groups=["all"])
         return result
 
-    def _arguments(self) -> dict[str, Any]:
-        """The task's arguments with every default; the same list counts on the host."""
+    def _arguments(self) -> tuple[dict[str, Any], bytes]:
+        """The task's arguments with every default, and what a parcel holds; the same list counts on the host."""
         checked = ArgumentSpecValidator(release_arguments.ARGUMENTS).validate(dict(self._task.args))
         if checked.error_messages:
             raise AnsibleActionFail(" ".join(checked.error_messages[0].split()))
-        args = dict(checked.validated_parameters)
+        args, archive = dict(checked.validated_parameters), b""
+        if args["parcel"]:
+            args, archive = _unpacked(args)
         args["owner"] = f"{getpass.getuser()}@{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"
         problem = release_arguments.problem_of(args["agents"], args["secrets"])
         if problem or not all(agent.get("name") for agent in args["fleet"]):
             raise AnsibleActionFail(problem or "fleet: must be a list of mappings that have a name")
-        return args
+        return args, archive
 
-    def _bring(
-        self, args: dict[str, Any], asked: Mapping[str, Any], variables: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Ask the host, and send what it lacks; where it was asked before, the parcel lies ready."""
-        parcel = None if args["ask"] else release_parcel.take(args, str(asked.get("parcel") or ""))
-        if parcel is not None:
-            told = {**_for_host(args), "wanted": parcel.wanted, "fleet_json": parcel.fleet_json}
-            answer = self._visit(told, variables, parcel.archive)
+    def _bring(self, args: dict[str, Any], variables: dict[str, Any], archive: bytes) -> dict[str, Any]:
+        """Ask the host, and send what it lacks; where it was asked before, that lies ready in `archive`."""
+        if args["wanted"]:
+            answer = self._visit(_for_host(args), variables, archive)
             if answer.get("failed") or not answer.get("need_archive"):
                 return answer
         try:
             tree = self._tree(args, variables)
         except (overlay.OverlayError, overlay_problem.CheckError, release_format.ReleaseError) as error:
             raise AnsibleActionFail(str(error)) from error
-        told = {**_for_host(args), "wanted": tree.manifest["hash"], "fleet_json": tree.fleet_json}
+        args = {**args, "wanted": tree.manifest["hash"], "fleet_json": tree.fleet_json}
+        told = _for_host(args)
         answer = self._visit(told, variables)
-        if answer.get("failed") or not answer.get("need_archive"):
+        if answer.get("failed"):
             return answer
         known = release_format.blobs_in(str(answer.get("blobs") or ""))
         if args["ask"]:
-            answer["parcel"] = release_parcel.put(args, tree, known)
+            if answer.get("due"):
+                lacking = tree.pack(known) if answer.get("need_archive") else b""
+                answer["parcel"] = release_parcel.put(args, lacking)
+            return answer
+        if not answer.get("need_archive"):
             return answer
         answer = self._visit(told, variables, tree.pack(known))
         if known and answer.get("need_archive") and not answer.get("failed"):
@@ -173,9 +178,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         )
 
 
+def _unpacked(args: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """The arguments that a host was asked with, and the archive for it."""
+    try:
+        parcel = release_parcel.take(args["parcel"])
+    except release_parcel.ParcelError as error:
+        raise AnsibleActionFail(str(error)) from error
+    return {**args, **parcel.args}, parcel.archive
+
+
 def _for_host(args: Mapping[str, Any]) -> dict[str, Any]:
     """Without what the release itself says."""
-    inside = ("overlay_dir", "fleet", "model", "host", "timezone")
+    inside = ("overlay_dir", "fleet", "model", "host", "timezone", "parcel")
     return {name: value for name, value in args.items() if name not in inside}
 
 

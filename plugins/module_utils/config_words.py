@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import functools
 import re
-import zoneinfo
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -123,8 +123,16 @@ def _check_platform_toolsets(
             yield from toolset(path, f"{name}.{platform}[{number}]", one, keys)
 
 
+@functools.cache
+def _zones() -> frozenset[str]:
+    """All timezones of this machine; each listing walks through their files."""
+    import zoneinfo  # noqa: PLC0415 - for those only who name a zone
+
+    return frozenset(zoneinfo.available_timezones())
+
+
 def _check_zone(path: str, name: str, value: Any) -> list[Problem]:
-    known = zoneinfo.available_timezones()
+    known = _zones()
     if not value or not known or value in known:
         return []
     hint = suggest(str(value), known) or "; write it as Europe/Berlin"

@@ -10,7 +10,6 @@ keeps the answer for the controller. It imports nothing of ours: so it can be lo
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,6 +19,9 @@ _KINDS = {str: "str", bool: "bool", int: "int", float: "float", list: "list", ty
 
 def collect() -> dict[str, Any]:
     """The answer, in the form of the key file."""
+    # A fifth of what a visit to a host would spend on loading code, which never asks this.
+    import importlib.metadata  # noqa: PLC0415
+
     config = importlib.import_module("hermes_cli.config")
     auth = importlib.import_module("hermes_cli.auth")
     providers = {name: sorted(entry.api_key_env_vars or ()) for name, entry in auth.PROVIDER_REGISTRY.items()}

@@ -37,7 +37,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "smoke_timeout_s": {"type": "float", "default": 120.0},
     "ask": {"type": "bool", "default": False},
     "ask_groups": {"type": "list", "elements": "str", "default": []},
-    "asked": {"type": "dict", "default": {}},
+    "parcel": {"type": "path"},
     "owner": {"type": "str", "default": ""},
     "wanted": {"type": "str", "default": ""},
     "fleet_json": {"type": "dict", "default": {}},

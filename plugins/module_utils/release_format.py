@@ -35,6 +35,8 @@ MAX_PATH = 1024
 # What a tar header may add to itself: a long name, and a little more.
 MAX_HEADER = 16 * 1024
 
+# What would break a line, a terminal or an encoding.
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _AGENT = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 _ENV_LINK = re.compile(r"agents/(?P<agent>[a-z][a-z0-9_-]{0,30})/managed/\.env")
@@ -126,8 +128,8 @@ def check_path(path: str) -> None:
     for part in path.split("/"):
         if part in {"", ".", ".."} or len(part.encode("utf-8", "surrogateescape")) > 255:
             raise ReleaseError(f"{path[:80]!r}: has a part that does not belong into a path")
-        if any(ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) <= 0xDFFF for char in part):
-            raise ReleaseError(f"{path[:80]!r}: has a control character")
+    if _CONTROL.search(path):
+        raise ReleaseError(f"{path[:80]!r}: has a control character")
 
 
 def check_link(path: str, target: str, *, hermes_root: str, config_dir: str) -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
 import time
@@ -131,6 +130,8 @@ def seconds(text: str) -> float:
 
 def ask_health(port: int, key: str, timeout_s: float = 5) -> dict[str, Any]:
     """One look at a gateway's own readiness report."""
+    import http.client  # noqa: PLC0415 - a visit that changes nothing asks no gateway
+
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         link.request("GET", "/health/detailed", headers={"Authorization": f"Bearer {key}"})

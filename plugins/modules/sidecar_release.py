@@ -158,10 +158,11 @@ options:
     type: list
     elements: str
     default: []
-  asked:
-    description: What the same host answered to O(ask) a moment ago; it saves asking again.
-    type: dict
-    default: {}
+  parcel:
+    description:
+      - What O(ask) left on the controller for this host, earlier in the same run.
+      - All other options are then as they were when the host was asked; only O(secrets) is given anew.
+    type: path
   owner:
     description: Who holds the deploy lock. Set by the action plugin.
     type: str
@@ -308,10 +309,10 @@ due:
   type: bool
   sample: false
 parcel:
-  description: Where what this host lacks lies packed on the controller until the run ends.
-  returned: with O(ask), when the host lacks the release
+  description: Where the work for this host lies packed on the controller until the run ends.
+  returned: with O(ask), when there is something to do
   type: str
-  sample: /root/.ansible/tmp/ansible-local-4711k2/release-0f4c1ab27d3e9a55-x1
+  sample: /root/.ansible/tmp/ansible-local-4711k2/parcel-x1
 problems:
   description: Every reason why Hermes does not accept the release.
   returned: when the release was refused

@@ -1,15 +1,14 @@
 # Copyright (c) 2026 the timmy-config authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A release that is packed when a host is asked and sent when its turn comes.
+"""What is to be done at a host, packed when it is asked and sent when its turn comes.
 
 Between the two lies the canary, and a file on the controller that lives as long as the run. So each host gets
-the overlay as it was when all were asked, and it is rendered and packed once.
+the overlay as it was when all were asked, and its variables and templates are worked out once.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -18,58 +17,38 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible import constants
-from ansible_collections.timmy.config.plugins.plugin_utils.release_tree import Tree
 
-# What decides about a release and what its host is told with it. Of secrets only the names count.
-_DECIDES = (
-    "agents",
-    "fleet",
-    "model",
-    "host",
-    "timezone",
-    "overlay_dir",
-    "hermes_version",
-    "release_root",
-    "hermes_root",
-    "config_dir",
-)
+# Secrets are told anew when they are sent, never kept in a file; the lock's owner is a run, not a question.
+_NOT_KEPT = ("secrets", "owner", "ask", "ask_groups", "parcel")
+
+
+class ParcelError(Exception):
+    """A parcel that this run did not leave; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """What a deploy needs to know of a release, without its files."""
+    """The arguments of a deploy without its secrets, and what its host lacked of the release."""
 
-    wanted: str
-    fleet_json: dict[str, Any]
+    args: dict[str, Any]
     archive: bytes
 
 
-def fingerprint(args: Mapping[str, Any]) -> str:
-    """A hash of what the arguments say about the release."""
-    secrets = {str(name): sorted(known or {}) for name, known in args["secrets"].items()}
-    said = {**{name: args[name] for name in _DECIDES}, "secrets": secrets}
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def put(args: Mapping[str, Any], tree: Tree, known: frozenset[str]) -> str:
-    """Pack what a host lacks; the path of the parcel, in the directory that this run removes at its end."""
-    head = {"said": fingerprint(args), "wanted": tree.manifest["hash"], "fleet_json": tree.fleet_json}
-    handle, path = tempfile.mkstemp(prefix=f"release-{tree.short}-", dir=constants.DEFAULT_LOCAL_TMP)
+def put(args: Mapping[str, Any], archive: bytes) -> str:
+    """Keep a parcel; its path, in the directory that this run removes at its end."""
+    kept = {name: value for name, value in args.items() if name not in _NOT_KEPT}
+    handle, path = tempfile.mkstemp(prefix="parcel-", dir=constants.DEFAULT_LOCAL_TMP)
     with os.fdopen(handle, "wb") as out:
-        out.write(json.dumps(head).encode("utf-8") + b"\n" + tree.pack(known))
+        out.write(json.dumps(kept, default=str).encode("utf-8") + b"\n" + archive)
     return path
 
 
-def take(args: Mapping[str, Any], path: str) -> Parcel | None:
-    """The parcel, None where there is none for these arguments; then the release is rendered anew."""
-    if not path or os.path.dirname(path) != str(constants.DEFAULT_LOCAL_TMP):
-        return None
+def take(path: str) -> Parcel:
+    """The parcel that `put` left under this path during this run."""
+    if os.path.dirname(path) != str(constants.DEFAULT_LOCAL_TMP):
+        raise ParcelError(f"parcel: {path} is not of this run; ask the host in the same run")
     try:
         with open(path, "rb") as source:
-            head = json.loads(source.readline())
-            archive = source.read()
-    except (OSError, ValueError):
-        return None
-    if head["said"] != fingerprint(args):
-        return None
-    return Parcel(head["wanted"], head["fleet_json"], archive)
+            return Parcel(json.loads(source.readline()), source.read())
+    except (OSError, ValueError) as error:
+        raise ParcelError(f"parcel: {path} cannot be read any more; run the playbook again") from error

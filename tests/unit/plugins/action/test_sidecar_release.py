@@ -347,24 +347,66 @@ def test_who_was_asked_before_is_sent_its_parcel_at_once(
 ) -> None:
     monkeypatch.setattr("ansible.constants.DEFAULT_LOCAL_TMP", str(tmp_path))
     needs = {"need_archive": True, "changed": False, "due": True, "release": "x"}
-    asking, asked = run({**ARGS, "ask": True}, dict(needs))
+    asking, asked = run({**ARGS, "ask": True, "keep": 7, "ask_groups": ["due", "settled"]}, dict(needs))
     assert (asked["due"], asking.sent, asking.calls[0]["ask"]) == (True, [], True)
-    action, result = run({**ARGS, "asked": asked}, {"changed": True})
+    parcel = {"parcel": asked["parcel"], "secrets": ARGS["secrets"]}
+    # No value of a secret lies in a file of the controller, only what the host needs beside them.
+    assert b"canary" not in Path(asked["parcel"]).read_bytes()
+    action, result = run(parcel, {"changed": True})
     assert [len(action.calls), len(action.sent)] == [1, 1]
-    assert action.calls[0]["wanted"] == asking.calls[0]["wanted"] == unpacked(action.sent[0])[0]["hash"]
-    assert action.calls[0]["fleet_json"] == asking.calls[0]["fleet_json"]
+    told, before = action.calls[0], asking.calls[0]
+    assert {name for name in told if told[name] != before.get(name)} == {"ask", "owner"}
+    assert (told["keep"], told["secrets"]) == (7, ARGS["secrets"])
+    assert told["wanted"] == unpacked(action.sent[0])[0]["hash"]
     assert result["changed"]
-    # Another release, a parcel from elsewhere, one that is gone: rendered anew, as without asking.
-    elsewhere = tmp_path / "other" / os.path.basename(asked["parcel"])
-    elsewhere.parent.mkdir()
-    shutil.copy(asked["parcel"], elsewhere)
-    for more in (
-        {"hermes_version": "0.20.0"},
-        {"asked": {**asked, "parcel": str(elsewhere)}},
-        {"asked": {**asked, "parcel": f"{asked['parcel']}-gone"}},
+
+
+def test_a_parcel_brings_the_overlay_of_the_question_also_where_it_has_to_be_packed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ansible.constants.DEFAULT_LOCAL_TMP", str(tmp_path))
+    needs = {"need_archive": True, "changed": False, "due": True}
+    _asking, asked = run({**ARGS, "ask": True}, dict(needs))
+    parcel = {"parcel": asked["parcel"], "secrets": ARGS["secrets"]}
+    # What the host had when it was asked is gone meanwhile: the parcel is too small for it now.
+    action, result = run(parcel, dict(needs), dict(needs), {"changed": True})
+    assert len(action.calls) == 3
+    assert unpacked(action.sent[-1])[0]["hash"] == action.calls[0]["wanted"]
+    assert result["changed"]
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_parcel_without_an_archive_is_work_all_the_same(
+    state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ansible.constants.DEFAULT_LOCAL_TMP", str(tmp_path))
+    _asking, asked = run({**ARGS, "ask": True, "state": state}, {"changed": False, "due": True})
+    action, result = run({"parcel": asked["parcel"], "secrets": ARGS["secrets"]}, {"changed": True})
+    assert (action.sent, action.calls[0]["state"], len(action.calls)) == ([], state, 1)
+    assert result["changed"]
+
+
+def test_nothing_is_packed_where_nothing_is_to_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ansible.constants.DEFAULT_LOCAL_TMP", str(tmp_path))
+    _asking, asked = run({**ARGS, "ask": True}, {"changed": False, "due": False})
+    assert "parcel" not in asked
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_parcel_of_another_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible.constants.DEFAULT_LOCAL_TMP", str(tmp_path / "ours"))
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "parcel-x").write_text("{}\n")
+    (tmp_path / "ours" / "parcel-y").write_text("torn")
+    for path, word in (
+        (tmp_path / "parcel-x", "is not of this run"),
+        (tmp_path / "ours" / "parcel-y", "cannot be read any more"),
+        (tmp_path / "ours" / "parcel-z", "cannot be read any more"),
     ):
-        action, _result = run({**ARGS, "asked": asked, **more}, {"changed": False})
-        assert action.sent == []
+        with pytest.raises(AnsibleActionFail, match=word):
+            run({"parcel": str(path)}, {"changed": False})
 
 
 def test_a_failed_first_run_sends_nothing() -> None:
