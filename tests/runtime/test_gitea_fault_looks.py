@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from gitea_peer import Asked, Fault, Memory, Peer
-from gitea_trials import BESIDE, REPO, STALL_S, TOKEN, TRIALS, Naps, answer, client
+from gitea_trials import BESIDE, PATIENT_S, REPO, STALL_S, TOKEN, TRIALS, Naps, answer, client
 
 from timmy.core.gitea_client import GiteaClient
 from timmy.core.gitea_errors import BadTokenError, ForbiddenError, ForgeError, LostError, UnknownOutcomeError
@@ -155,7 +155,9 @@ def test_a_page_that_breaks_is_read_again(name: str, page: int, state: str) -> N
         for trial in range(trials):
             peer.faults = [fault] * (1 + trial % 3)
             peer.breaks = lambda asked: page_of(asked) == page
-            with client(peer, Naps(0.0), request_s=STALL_S / 2 if fault.late_s else 5.0, seed=trial) as forge:
+            with client(
+                peer, Naps(0.0), request_s=STALL_S / 2 if fault.late_s else PATIENT_S, seed=trial
+            ) as forge:
                 assert [one.number for one in forge.list_issues(REPO, state=state)] == wanted
             assert peer.faults == []
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 from gitea_peer import Fault, Memory, Peer
-from gitea_trials import REPO, STALL_S, TOKEN, TRIALS, Naps, answer, beside, client
+from gitea_trials import PATIENT_S, REPO, STALL_S, TOKEN, TRIALS, Naps, answer, beside, client
 
 from timmy.core.gitea_errors import BadTokenError, ForgeError, MovedError
 from timmy.core.gitea_merge import MergeState, UpdateState
@@ -73,7 +73,9 @@ def test_a_merge_that_breaks_is_called_what_it_is(cell: Cell) -> None:
                 peer.memory = offered()
                 peer.faults = [cell.fault]
                 # Only the merge itself is in a hurry; what reads it again may take its time.
-                with client(peer, Naps(0.0001), slow_s=STALL_S / 2 if late else 5.0, seed=trial) as forge:
+                with client(
+                    peer, Naps(0.0001), slow_s=STALL_S / 2 if late else PATIENT_S, seed=trial
+                ) as forge:
                     if isinstance(cell.state, MergeState):
                         result = forge.merge_pull(REPO, 1, HEAD)
                         said = result.reason

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from gitea_peer import Fault, Memory, Peer
-from gitea_trials import FULL, REPO, STALL_S, TOKEN, TRIALS, Naps, answer, beside, client
+from gitea_trials import FULL, PATIENT_S, REPO, STALL_S, TOKEN, TRIALS, Naps, answer, beside, client
 
 from timmy.core.gitea_client import GiteaClient
 from timmy.core.gitea_errors import (
@@ -253,7 +253,7 @@ def test_reads_and_fixed_writes_are_repeated(fault: Fault, gets: type[ForgeError
         for call in calls:
             peer.memory.change(1, state="open")
             peer.faults = [fault] * times
-            with client(peer, Naps(0.0), request_s=STALL_S / 2 if fault.late_s else 5.0) as forge:
+            with client(peer, Naps(0.0), request_s=STALL_S / 2 if fault.late_s else PATIENT_S) as forge:
                 if gets is None:
                     assert call(forge) == 1
                 else:
