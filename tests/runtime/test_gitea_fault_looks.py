@@ -177,6 +177,25 @@ def test_a_list_of_which_a_page_cannot_be_read_is_no_list(name: str, page: int) 
                 forge.list_issues(REPO, state="all")
 
 
+def test_a_page_of_a_proxy_is_not_taken_for_the_forges_word() -> None:
+    page = Fault("html", status=200)
+    with Peer(filled(pulls=True)) as peer, client(peer, Naps(0.0)) as forge:
+        peer.breaks = lambda _asked: True
+        peer.faults = [page]
+        forge.delete("/repos/o/r/issues/1")
+        assert 1 not in peer.memory.issues
+        peer.faults = [page]
+        assert not forge.is_merged(REPO, 2)
+        for call in (lambda: forge.is_merged(REPO, 2), lambda: forge.delete("/repos/o/r/issues/2")):
+            peer.faults = [page] * 9
+            with pytest.raises(LostError, match="200 no JSON in the answer: 502 Bad Gateway"):
+                call()
+        assert 2 in peer.memory.issues
+        peer.faults = [page]
+        with pytest.raises(ForgeError):
+            forge.create_variable(REPO, "NAME", "value")
+
+
 @pytest.mark.parametrize("what", WRITES)
 def test_two_who_write_at_once_get_each_their_own(what: str) -> None:
     """Each marker once and with who brought it, whichever of both a fault strikes."""
