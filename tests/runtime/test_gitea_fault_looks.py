@@ -119,6 +119,30 @@ def test_where_nothing_can_be_nothing_was_made() -> None:
         assert not isinstance(caught.value, UnknownOutcomeError)
 
 
+@pytest.mark.parametrize("status", [403, 409, 422])
+def test_who_is_told_that_it_exists_after_a_lost_answer_looks_whether_it_is_ours(status: int) -> None:
+    with Peer() as peer, client(peer, Naps(0.0)) as forge:
+        peer.breaks = lambda _asked: True
+        peer.faults = [answer(500, effect=True), answer(200, says=[]), answer(status)]
+        done = forge.create_issue(REPO, "one")
+        assert [row["id"] for row in marked(peer.memory)] == [done.id]
+        peer.seen.clear()
+        peer.faults = [answer(status)]
+        with pytest.raises(ForgeError, match=f": {status} it broke"):
+            forge.create_issue(REPO, "two")
+        assert [asked.method for asked in peer.seen] == ["POST"]
+
+
+@pytest.mark.parametrize("lost", [Fault("html", status=502, effect=True), Fault("reset", effect=True)])
+def test_an_effect_that_shows_up_late_is_waited_for(lost: Fault) -> None:
+    with Peer() as peer, client(peer, Naps(0.0)) as forge:
+        peer.breaks = lambda _asked: True
+        peer.faults = [lost, answer(200, says=[]), answer(200, says=[])]
+        done = forge.create_issue(REPO, "one")
+        assert [row["id"] for row in marked(peer.memory)] == [done.id]
+        assert sum(asked.method == "POST" for asked in peer.seen) == 1
+
+
 @pytest.mark.parametrize("what", ["issue", "pull"])
 def test_what_moves_up_between_two_pages_of_the_look_is_found(what: str) -> None:
     """Ours is the first of page two; one that is newer goes just before that page is read."""
