@@ -18,7 +18,6 @@ MANIFEST: dict[str, dict[str, dict[str, str]]] = {
         "agents/ezra/home/skins/timmy.yaml": {},
         "agents/ezra/timmy/HEART.md": {},
         "agents/ezra/seeded/memories/MEMORY.md": {},
-        "agents/ezra/timmy-seeded/continuity/active.md": {},
         "agents/ezra/managed/config.yaml": {},
         "agents/bezalel/home/SOUL.md": {},
         "skills/x/SKILL.md": {},
@@ -69,13 +68,12 @@ def home(tmp_path: Path) -> Home:
 
 def test_a_blank_home_gets_its_links_and_seeds_and_then_nothing_more(home: Home) -> None:
     done = home.settle()
-    assert done["seeded"] == [".hermes/memories/MEMORY.md", ".timmy/continuity/active.md"]
+    assert done["seeded"] == [".hermes/memories/MEMORY.md"]
     assert home.tree() == {
         ".hermes/SOUL.md": SOUL,
         ".hermes/skins/timmy.yaml": "/opt/timmy/current/agents/ezra/home/skins/timmy.yaml",
         ".hermes/memories/MEMORY.md": "first\n",
         ".timmy/HEART.md": "/opt/timmy/current/agents/ezra/timmy/HEART.md",
-        ".timmy/continuity/active.md": "nothing yet\n",
     }
     assert stat.S_IMODE((home.path / ".hermes/memories/MEMORY.md").stat().st_mode) == 0o600
     assert stat.S_IMODE((home.path / ".timmy").stat().st_mode) == 0o700
@@ -116,6 +114,17 @@ def test_a_link_that_somebody_replaced_is_drift_and_kept(home: Home, kind: str) 
     assert done["drift"] == [".hermes/SOUL.md"]
     assert home.tree() == before
     assert home.settle()["drift"] == [".hermes/SOUL.md"]
+
+
+def test_a_seed_of_the_other_room_goes_below_timmy_and_stays_as_the_agent_leaves_it(home: Home) -> None:
+    path = "agents/ezra/timmy-seeded/continuity/active.md"
+    manifest = {"files": {**MANIFEST["files"], path: {}}}
+    active = home.path / ".timmy/continuity/active.md"
+    assert ".timmy/continuity/active.md" in home.settle(manifest)["seeded"]
+    assert active.read_text() == "nothing yet\n"
+    active.write_text("under way\n")
+    assert home.settle(manifest)["seeded"] == []
+    assert active.read_text() == "under way\n"
 
 
 def test_a_link_dropped_from_the_release_goes_but_not_what_replaced_it(home: Home) -> None:
