@@ -41,6 +41,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     INCOMPLETE = "incomplete"
     PROTOCOL = "protocol"
+    UNFLUSHED = "unflushed"
     TIMEOUT = "timeout"
     INTERRUPTED = "interrupted"
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timmy import ask, hermes
+from timmy import agents, ask, hermes
 from timmy.errors import LaunchError, NoPermission, UsageError
 from timmy.hermes import Outcome
 
@@ -180,13 +180,13 @@ def test_no_program_is_an_error_and_no_outcome(tmp_path: Path) -> None:
 
 def test_who_may_run_whose_hermes() -> None:
     agent = pwd.getpwnam("nobody")
-    assert ask.identity_for(agent.pw_uid, agent) is None
-    became = ask.identity_for(0, agent)
+    assert agents.identity_for(agent.pw_uid, agent) is None
+    became = agents.identity_for(0, agent)
     assert became is not None
     assert (became.uid, became.gid) == (agent.pw_uid, agent.pw_gid)
     assert 0 not in became.groups
     with pytest.raises(NoPermission, match="only root and nobody"):
-        ask.identity_for(agent.pw_uid + 1, agent)
+        agents.identity_for(agent.pw_uid + 1, agent)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
@@ -196,5 +196,5 @@ def test_root_lets_the_agent_read_its_brief_and_write_its_usage(tmp_path: Path) 
         if str(folder).startswith("/tmp/") and folder != Path("/tmp"):
             folder.chmod(0o755)
     request = program(tmp_path, f"cat $(dirname $usage)/brief.md; id -un; {WRITE}")
-    result = run(replace(request, prompt="", brief="secret brief", identity=ask.identity_for(0, agent)))
+    result = run(replace(request, prompt="", brief="secret brief", identity=agents.identity_for(0, agent)))
     assert (result.outcome, result.text) == (Outcome.SUCCESS, "secret briefnobody"), result
