@@ -163,6 +163,22 @@ def test_a_long_prompt_and_a_brief_travel_as_a_file(tmp_path: Path) -> None:
     assert run(replace(program(tmp_path, body), prompt="", brief="do it")).text == "do it"
 
 
+def test_toolsets_are_named_on_the_command_line_and_nothing_else_is(tmp_path: Path) -> None:
+    request = program(tmp_path, f'shift 5; printf "%s " "$@"; {WRITE}')
+    assert run(replace(request, toolsets=("file", "web_search"))).text == "-t file,web_search"
+    assert run(request).text == ""
+    for name in ("", "-x", "a,b", "--yolo", "A", "a b"):
+        with pytest.raises(UsageError, match="no name of a toolset"):
+            run(replace(request, toolsets=("file", name)))
+
+
+def test_the_beginning_of_stderr_is_kept_beside_its_end(tmp_path: Path) -> None:
+    result = run(program(tmp_path, f"echo first >&2; head -c 3000000 /dev/zero >&2; echo last >&2; {WRITE}"))
+    assert result.stderr_head.startswith("first")
+    assert result.stderr_tail.endswith("last\n")
+    assert max(len(result.stderr_head), len(result.stderr_tail)) <= hermes.STDERR_TAIL
+
+
 @pytest.mark.parametrize(
     ("prompt", "brief"),
     [("", None), (" \n", None), ("", " "), ("a", "b"), ("a\0b", None), ("", "x" * 1048577)],

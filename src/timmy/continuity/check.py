@@ -78,11 +78,11 @@ def may_start(home: Path, now: float, environment: Mapping[str, str]) -> tuple[b
         if counter:
             with suppress(OSError):
                 counter.unlink(missing_ok=True)
-        return True, verdict, "continuity holds all that happened"
+        return True, verdict, "holds all that happened"
     refused = _count(counter)
     if refused is None or refused > REFUSALS:
-        return True, verdict, f"it starts all the same, with continuity as it is: {verdict.problem}"
-    return False, verdict, f"refused ({refused} of {REFUSALS}): {verdict.problem}"
+        return True, verdict, f"cannot be mended, the gateway starts all the same: {verdict.problem}"
+    return False, verdict, f"start refused ({refused} of {REFUSALS}): {verdict.problem}"
 
 
 def _count(counter: Path | None) -> int | None:

@@ -69,7 +69,9 @@ def _line(error: Exception) -> str:
 @contextmanager
 def _alone(place: Place) -> Iterator[None]:
     """Hold the lock of this home's flushes; a later flush must not be overwritten by an earlier one."""
-    (place.folder / "daily").mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (place.folder.parent, place.folder, place.folder / "daily"):
+        # one by one: a parent that is made on the way would be open to all
+        folder.mkdir(mode=0o700, exist_ok=True)
     handle = os.open(place.folder / ".flush.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         limit = time.monotonic() + LOCK_S

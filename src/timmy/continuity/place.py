@@ -92,7 +92,7 @@ class Place:
         """Leave a note of a failed flush; where that fails as well, the mark still tells."""
         text = json.dumps({"at": now, "reason": reason[:1000]})
         with suppress(OSError):
-            self._failed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._failed.parent.mkdir(mode=0o700, exist_ok=True)
             guard.write_file(os.fspath(self._failed), text.encode(), 0o600)
 
     def clear_failure(self) -> None:

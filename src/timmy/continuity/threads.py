@@ -26,7 +26,8 @@ MAX_THREADS = 12
 # such an answer to "what is open?" is no item
 NOTHING = frozenset(("none", "nothing", "-", "no", "n/a"))
 _LINE = re.compile(
-    r"^[ \t>*#-]*(decision|open(?: work)?|blocker|next(?: step)?|proof)s?[ \t]*\**[ \t]*:[ \t]*\**[ \t]*(\S.*)$",
+    r"^[ \t>*#-]*(decision|open(?: work)?|blocker|next(?: step)?|proof)s?"
+    r"[ \t]*\**[ \t]*:[ \t]*\**[ \t]*(\S.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
 _NAMES = {"decision": "decisions", "open": "open_work", "blocker": "blockers", "next": "next_step"}
