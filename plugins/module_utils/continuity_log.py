@@ -176,8 +176,8 @@ def _append(path: str, mode: int, payload_for: Callable[[int], bytes]) -> None:
             if payload:
                 _write(path, handle, size, payload)
             fcntl.flock(handle, fcntl.LOCK_UN)
-            # Who is about to write as well writes first, and one commit of the disk serves all. Else the first
-            # one begins it, the others just miss it, and eight writers get two thirds of the speed.
+            # Who is about to write as well writes first, and one commit of the disk serves all; else the
+            # first one begins it, the others just miss it, and eight writers get two thirds of the speed.
             os.sched_yield()
             _durable(path, handle)
         finally:
