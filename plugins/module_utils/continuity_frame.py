@@ -76,7 +76,7 @@ def seal(record: Mapping[str, Any], limit: int = MAX_LINE) -> bytes:
 def unseal(line: bytes) -> dict[str, Any]:
     """The record of a line, given without its newline. FrameError where it is damaged."""
     prefix = line[:-_TAIL]
-    if len(line) <= _TAIL or line[-_TAIL:] != _tail(prefix):
+    if line[-_TAIL:] != _tail(prefix):
         raise FrameError("the checksum does not fit")
     try:
         record = json.loads(line)

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -190,27 +188,3 @@ def test_a_read_only_disk_can_be_read_and_says_so(tmp_path: Path) -> None:
     errors = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [one["error"] for one in errors] == ["StorageError"] * 3, done.stdout
     assert all("the file system is read-only" in one["line"] for one in errors)
-
-
-@pytest.mark.parametrize("torn", [False, True])
-def test_a_write_that_finds_room_for_half_of_it_is_taken_back(tmp_path: Path, torn: bool) -> None:
-    log = tmp_path / LOG
-    continuity.append_jsonl(log, row(1))
-    if torn:
-        with log.open("ab") as raw:
-            raw.write(b'{"torn')
-    before = log.read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    for room in (0, 1, 50):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, limits[1]))
-        try:
-            with pytest.raises(
-                continuity.StorageError, match=r"bytes found room|larger than this process may"
-            ):
-                continuity.append_jsonl(log, row(2))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        assert log.read_bytes() == before
-    continuity.append_jsonl(log, row(2))
-    assert continuity.load_jsonl(log) == [row(1), row(2)]
-    assert os.listdir(tmp_path) == [LOG]

@@ -9,12 +9,18 @@ import enum
 import hashlib
 import json
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.timmy.config.plugins.module_utils import continuity
-from ansible_collections.timmy.config.plugins.module_utils.continuity_frame import MAX_LINE, seal, unseal
+from ansible_collections.timmy.config.plugins.module_utils.continuity_frame import (
+    MAX_LINE,
+    FrameError,
+    seal,
+    unseal,
+)
 
 ROWS = [{"id": f"r{number}", "text": "Jülich *\n\r\x0b\u2028", "n": number} for number in range(5)]
 
@@ -47,6 +53,15 @@ def test_every_line_is_json_with_the_checksum_last(log: Path) -> None:
         assert list(json.loads(line))[-1] == "sum"
         digest = hashlib.blake2b(line[:-25], digest_size=8).hexdigest()
         assert line[-25:] == f'"sum":"{digest}"}}'.encode()
+
+
+def test_no_bit_of_a_line_may_flip() -> None:
+    line = seal({"id": "a", "text": "*J{}"})[:-1]
+    for bit in range(8 * len(line)):
+        at, mask = divmod(bit, 8)
+        flipped = line[:at] + bytes([line[at] ^ 1 << mask]) + line[at + 1 :]
+        with pytest.raises(FrameError):
+            unseal(flipped)
 
 
 class Word(enum.Enum):
@@ -276,3 +291,26 @@ def test_leftovers_of_killed_writers_go_and_nothing_else(log: Path) -> None:
         path.write_bytes(b"x")
     continuity.compact_jsonl(log, lambda _rows: [0])
     assert (stale.exists(), foreign.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_write_that_finds_room_for_half_of_it_is_taken_back(log: Path, torn: bool) -> None:
+    continuity.append_jsonl(log, ROWS[1])
+    if torn:
+        with log.open("ab") as raw:
+            raw.write(b'{"torn')
+    before = log.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (0, 1, 50):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, limits[1]))
+        try:
+            with pytest.raises(
+                continuity.StorageError, match=r"bytes found room|larger than this process may"
+            ):
+                continuity.append_jsonl(log, ROWS[2])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert log.read_bytes() == before
+    continuity.append_jsonl(log, ROWS[2])
+    assert continuity.load_jsonl(log) == [ROWS[1], ROWS[2]]
+    assert os.listdir(log.parent) == [log.name]
