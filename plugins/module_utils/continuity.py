@@ -67,9 +67,13 @@ __all__ = [
     "read_snapshot",
     "remove_key",
     "repair",
+    "repair_log",
+    "repair_snapshot",
     "set_key",
     "update_json",
     "verify",
+    "verify_log",
+    "verify_snapshot",
     "write_json",
     "write_jsonl",
 ]

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from .continuity_frame import ContinuityError
 
 FILE_MODE = 0o600
-_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota is used up",
@@ -80,7 +80,7 @@ def folder_of(path: str, lock: bool = False) -> Iterator[int]:
 
 def open_file(name: str, flags: int, folder: int | None = None, mode: int = FILE_MODE) -> int:
     """Open a regular file that is there; with O_CREAT one that is not."""
-    handle = os.open(name, flags | _FLAGS, mode, dir_fd=folder)
+    handle = os.open(name, flags | FLAGS, mode, dir_fd=folder)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.ENXIO, "not a regular file")

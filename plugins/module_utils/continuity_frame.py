@@ -30,6 +30,9 @@ _DIGEST = 8
 _TAIL = len(_OPEN) + 2 * _DIGEST + len(_CLOSE)
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+
 class ContinuityError(Exception):
     """Something about the files of continuity; the text is one line that names the file and the way out."""
 
@@ -48,15 +51,17 @@ def _tail(prefix: bytes) -> bytes:
 
 def seal(record: Mapping[str, Any], limit: int = MAX_LINE) -> bytes:
     """The line of a record, newline included. InputError names what is wrong with the record."""
-    if not isinstance(record, Mapping):
+    # The test for a plain one comes first because it is the quick one.
+    if type(record) is not dict and not isinstance(record, Mapping):
         raise InputError(f"a record is a mapping, not {type(record).__name__}")
     if SUM in record:
         raise InputError(f'a record has no key "{SUM}" of its own; name it differently')
     if VERSION in record and (type(record[VERSION]) is not int or record[VERSION] < 1):
         raise InputError(f'the key "{VERSION}" of a record is a whole number from 1 on')
-    plain = _plain(record, "", MAX_DEPTH)
+    plain = dict(record)
+    _check(plain, MAX_DEPTH)
     try:
-        text = json.dumps(plain, separators=(",", ":"), allow_nan=False)
+        text = _encode(plain)
     except ValueError as error:
         raise InputError(f"not to be written as JSON: {error}") from None
     prefix = text[:-1].encode("ascii") + (b"," if record else b"")
@@ -71,7 +76,7 @@ def seal(record: Mapping[str, Any], limit: int = MAX_LINE) -> bytes:
 def unseal(line: bytes) -> dict[str, Any]:
     """The record of a line, given without its newline. FrameError where it is damaged."""
     prefix = line[:-_TAIL]
-    if len(line) <= _TAIL or line[-_TAIL:] != _tail(prefix):
+    if line[-_TAIL:] != _tail(prefix):
         raise FrameError("the checksum does not fit")
     try:
         record = json.loads(line)
@@ -89,25 +94,29 @@ def version(record: Mapping[str, Any]) -> int:
     return found if type(found) is int and found >= 1 else 1 << 30
 
 
-def _plain(value: Any, where: str, depth: int) -> Any:
-    """The value as plain JSON data; InputError where reading it back would give something else."""
-    if depth < 0:
-        raise InputError(f"{_named(where)} is nested deeper than {MAX_DEPTH} levels")
-    if value is None or isinstance(value, (str, bool, int)):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise InputError(f"{_named(where)} is {value}, which JSON has no word for; use null or a text")
-        return value
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise InputError(f"{_named(where)} has the key {key!r}; keys are texts")
-        return {key: _plain(one, f"{where}.{key}" if where else key, depth - 1) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one, f"{where}[{number}]", depth - 1) for number, one in enumerate(value)]
-    raise InputError(f"{_named(where)} is of type {type(value).__name__}, which JSON does not have")
+def _check(value: Any, depth: int) -> None:
+    """InputError where reading a value back would give something else; this runs at every append."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return
+    if depth == 0 and kind is not float:
+        raise InputError(f"it is nested deeper than {MAX_DEPTH} levels")
+    if kind is dict:
+        for key, one in value.items():
+            if type(key) is not str:
+                raise InputError(f"the key {key!r:.80} is no text")
+            try:
+                _check(one, depth - 1)
+            except InputError as error:
+                raise InputError(f"{_named(key)}: {error}") from None
+    elif kind is list or kind is tuple:
+        for one in value:
+            _check(one, depth - 1)
+    elif kind is not float:
+        raise InputError(f"a value of type {kind.__name__}, which JSON does not have")
+    elif not math.isfinite(value):
+        raise InputError(f"the number {value}, which JSON does not have; use null or a text")
 
 
-def _named(where: str) -> str:
-    return ascii(where[-80:]) if where else "the value"
+def _named(key: str) -> str:
+    return ascii(key[:80])[1:-1]

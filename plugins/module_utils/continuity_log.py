@@ -13,9 +13,11 @@ continuity_rewrite.py says how a log is replaced meanwhile.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,17 +82,14 @@ def append_jsonl(
     was.
     """
     path = os.fspath(path)
-    rows = [records] if isinstance(records, Mapping) else list(records)
-    payload = b"".join(sealed(path, row) for row in rows)
+    rows = [records] if type(records) is dict or isinstance(records, Mapping) else list(records)
+    payload = b"".join([sealed(path, row) for row in rows])
     if len(payload) > MAX_APPEND:
         raise InputError(
             f"{path}: {len(payload)} bytes at once are more than {MAX_APPEND}; append smaller groups"
         )
     if rows:
-        with files.told(path, AS_IT_WAS), locked(path, mode) as handle:
-            _write(path, handle, payload)
-            fcntl.flock(handle, fcntl.LOCK_UN)
-            _durable(path, handle)
+        _append(path, mode, lambda _handle: payload)
     return len(rows)
 
 
@@ -111,14 +110,15 @@ def append_once(
         raise InputError(f'{path}: the record needs a text under "{key}", by which it is known')
     if dry:
         return _standing(path, read(path), record, key) is None
-    with files.told(path, AS_IT_WAS), locked(path, mode) as handle:
-        found = _standing(path, lines_of(handle), record, key)
-        if found is None:
-            _write(path, handle, line)
-        fcntl.flock(handle, fcntl.LOCK_UN)
-        # Also what another one wrote: it may not have come as far as this.
-        _durable(path, handle)
-    return found is None
+    new: list[bool] = []
+
+    def missing(handle: int) -> bytes:
+        new.append(_standing(path, lines_of(handle), record, key) is None)
+        return line if new[0] else b""
+
+    # Also where another one wrote it, who may not have come as far as the disk.
+    _append(path, mode, missing)
+    return new[0]
 
 
 def load_jsonl(path: str | os.PathLike[str], schema: int = SCHEMA) -> Rows:
@@ -167,44 +167,82 @@ def sealed(path: str, record: Mapping[str, Any]) -> bytes:
         raise InputError(f"{path}: {error}") from None
 
 
-def _open(path: str, mode: int | None) -> int:
-    """The log, opened for append; made where it is not there and `mode` is given."""
+def _append(path: str, mode: int, payload_for: Callable[[int], bytes]) -> None:
+    """Hold the log, write what is to be written, give the log back, and wait for the disk."""
     try:
-        return files.open_file(path, os.O_RDWR | os.O_APPEND)
+        handle, size = _hold(path, mode)
+        try:
+            payload = payload_for(handle)
+            if payload:
+                _write(path, handle, size, payload)
+            fcntl.flock(handle, fcntl.LOCK_UN)
+            # Who is about to write as well writes first, and one commit of the disk serves all; else the
+            # first one begins it, the others just miss it, and eight writers get two thirds of the speed.
+            os.sched_yield()
+            _durable(path, handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise files.storage_error(path, error, AS_IT_WAS) from error
+
+
+@contextmanager
+def locked(path: str, mode: int | None) -> Iterator[int]:
+    """The log that has this name now, held alone; made where it is not there and `mode` is given."""
+    handle, _size = _hold(path, mode)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _hold(path: str, mode: int | None) -> tuple[int, int]:
+    """The log that has this name now, open and locked, and its size."""
+    for _try in range(_TRIES):
+        handle = _open(path, mode)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            about = os.fstat(handle)
+            if not stat.S_ISREG(about.st_mode):
+                raise OSError(errno.ENXIO, "not a regular file")
+            if _has_name(path, about):
+                if about.st_size == 0 or about.st_nlink != 1:
+                    _settle(path, handle)
+                return handle, about.st_size
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+    raise files.StorageError(f"{path}: it is replaced again and again; {AS_IT_WAS}")
+
+
+def _open(path: str, mode: int | None) -> int:
+    flags = os.O_RDWR | os.O_APPEND | files.FLAGS
+    try:
+        return os.open(path, flags)
     except FileNotFoundError:
         if mode is None:
             raise
     try:
         return files.make(path, mode, os.O_APPEND)
     except FileExistsError:
-        return files.open_file(path, os.O_RDWR | os.O_APPEND)
+        return os.open(path, flags)
 
 
-@contextmanager
-def locked(path: str, mode: int | None) -> Iterator[int]:
-    """The log that has this name now, held alone."""
-    for _try in range(_TRIES):
-        handle = _open(path, mode)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if files.same_file(path, handle):
-                _settle(path, handle)
-                yield handle
-                return
-        finally:
-            os.close(handle)
-    raise files.StorageError(f"{path}: it is replaced again and again; {AS_IT_WAS}")
+def _has_name(path: str, about: os.stat_result) -> bool:
+    try:
+        there = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return there.st_ino == about.st_ino and there.st_dev == about.st_dev
 
 
 def _settle(path: str, handle: int) -> None:
     """Make the name durable where the one who gave it might not have come so far."""
-    about = os.fstat(handle)
-    if about.st_size and about.st_nlink == 1:
-        return
     with files.folder_of(path) as folder:
         os.fsync(folder)
         second = second_name(path)
-        if about.st_nlink > 1 and files.same_file(second, handle, folder):
+        if files.same_file(second, handle, folder):
             files.remove(second, folder)
 
 
@@ -212,9 +250,8 @@ def second_name(path: str) -> str:
     return f".{files.split(path)[1]}.settling"
 
 
-def _write(path: str, handle: int, payload: bytes) -> None:
+def _write(path: str, handle: int, size: int, payload: bytes) -> None:
     """One write at the end of a log that is held; all of it or nothing."""
-    size = os.fstat(handle).st_size
     if size and os.pread(handle, 1, size - 1) != b"\n":
         payload = b"\n" + payload
     written = os.write(handle, payload)
@@ -226,8 +263,11 @@ def _write(path: str, handle: int, payload: bytes) -> None:
 
 
 def _durable(path: str, handle: int) -> None:
-    with files.told(path, "whether the record is on disk is not known; look before you append it again"):
+    try:
         os.fsync(handle)
+    except OSError as error:
+        what = "whether the record is on disk is not known; look before you append it again"
+        raise files.storage_error(path, error, what) from error
 
 
 # -- reading -----------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ from .release import aside_name, set_aside
 
 # Where a subtree of agents/<agent>/ appears in the home.
 LINKED = {"home": ".hermes", "timmy": ".timmy"}
+SEEDED = {"seeded": ".hermes", "timmy-seeded": ".timmy"}
 DRAFT = ".timmy-seed~"
 _MAX_HOME_FILE = 16 * 1024 * 1024
 
@@ -100,8 +101,8 @@ def plan_for(
         room, _slash, rest = path[len(head) :].partition("/")
         if room in LINKED and rest:
             links[f"{LINKED[room]}/{rest}"] = f"{root}/current/{path}"
-        elif room == "seeded" and rest:
-            seeds[f".hermes/{rest}"] = path
+        elif room in SEEDED and rest:
+            seeds[f"{SEEDED[room]}/{rest}"] = path
     # A place that the operator accepted as it stands is not ours, until the overlay changes its file.
     for name in adoption.links(record, manifest, agent):
         links.pop(name, None)

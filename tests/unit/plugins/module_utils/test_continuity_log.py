@@ -9,12 +9,18 @@ import enum
 import hashlib
 import json
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.timmy.config.plugins.module_utils import continuity
-from ansible_collections.timmy.config.plugins.module_utils.continuity_frame import MAX_LINE, seal, unseal
+from ansible_collections.timmy.config.plugins.module_utils.continuity_frame import (
+    MAX_LINE,
+    FrameError,
+    seal,
+    unseal,
+)
 
 ROWS = [{"id": f"r{number}", "text": "Jülich *\n\r\x0b\u2028", "n": number} for number in range(5)]
 
@@ -49,6 +55,15 @@ def test_every_line_is_json_with_the_checksum_last(log: Path) -> None:
         assert line[-25:] == f'"sum":"{digest}"}}'.encode()
 
 
+def test_no_bit_of_a_line_may_flip() -> None:
+    line = seal({"id": "a", "text": "*J{}"})[:-1]
+    for bit in range(8 * len(line)):
+        at, mask = divmod(bit, 8)
+        flipped = line[:at] + bytes([line[at] ^ 1 << mask]) + line[at + 1 :]
+        with pytest.raises(FrameError):
+            unseal(flipped)
+
+
 class Word(enum.Enum):
     """Something that JSON has no word for."""
 
@@ -58,13 +73,13 @@ class Word(enum.Enum):
 BAD_RECORDS: list[tuple[Any, str]] = [
     (["text"], "a record is a mapping, not str"),
     ([1], "a record is a mapping, not int"),
-    ({"a": float("nan")}, "'a' is nan"),
-    ({"a": {"b": [1, float("-inf")]}}, "'a.b[1]' is -inf"),
-    ({1: "a"}, "the value has the key 1; keys are texts"),
-    ({"a": {None: 1}}, "'a' has the key None"),
-    ({"a": Word.ONE}, "'a' is of type Word"),
-    ({"a": {1, 2}}, "'a' is of type set"),
-    ({"a": b"raw"}, "'a' is of type bytes"),
+    ({"a": float("nan")}, ": a: the number nan, which JSON does not have"),
+    ({"a": {"b": [1, float("-inf")]}}, ": a: b: the number -inf"),
+    ({1: "a"}, ": the key 1 is no text"),
+    ({"a": {None: 1}}, ": a: the key None is no text"),
+    ({"a": Word.ONE}, ": a: a value of type Word"),
+    ({"a": {1, 2}}, ": a: a value of type set"),
+    ({"a": b"raw"}, ": a: a value of type bytes"),
     ({"sum": "mine"}, 'no key "sum" of its own'),
     ({"schema": 0}, "whole number from 1 on"),
     ({"schema": True}, "whole number from 1 on"),
@@ -276,3 +291,26 @@ def test_leftovers_of_killed_writers_go_and_nothing_else(log: Path) -> None:
         path.write_bytes(b"x")
     continuity.compact_jsonl(log, lambda _rows: [0])
     assert (stale.exists(), foreign.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_write_that_finds_room_for_half_of_it_is_taken_back(log: Path, torn: bool) -> None:
+    continuity.append_jsonl(log, ROWS[1])
+    if torn:
+        with log.open("ab") as raw:
+            raw.write(b'{"torn')
+    before = log.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (0, 1, 50):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, limits[1]))
+        try:
+            with pytest.raises(
+                continuity.StorageError, match=r"bytes found room|larger than this process may"
+            ):
+                continuity.append_jsonl(log, ROWS[2])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert log.read_bytes() == before
+    continuity.append_jsonl(log, ROWS[2])
+    assert continuity.load_jsonl(log) == [ROWS[1], ROWS[2]]
+    assert os.listdir(log.parent) == [log.name]

@@ -180,8 +180,8 @@ def test_a_newer_schema_is_refused_and_kept(state: Path) -> None:
 def test_input_that_cannot_be_written_changes_nothing(state: Path) -> None:
     continuity.write_json(state, 1)
     for data, line in (
-        (float("nan"), "is nan"),
-        ({1: 2}, "keys are texts"),
+        (float("nan"), "data: the number nan"),
+        ({1: 2}, "data: the key 1 is no text"),
         ("x" * (17 << 20), "are more than"),
     ):
         with pytest.raises(continuity.InputError, match=line):

@@ -18,6 +18,7 @@ MANIFEST: dict[str, dict[str, dict[str, str]]] = {
         "agents/ezra/home/skins/timmy.yaml": {},
         "agents/ezra/timmy/HEART.md": {},
         "agents/ezra/seeded/memories/MEMORY.md": {},
+        "agents/ezra/timmy-seeded/continuity/active.md": {},
         "agents/ezra/managed/config.yaml": {},
         "agents/bezalel/home/SOUL.md": {},
         "skills/x/SKILL.md": {},
@@ -36,6 +37,9 @@ class Home:
         seed = self.release / "agents/ezra/seeded/memories/MEMORY.md"
         seed.parent.mkdir(parents=True)
         seed.write_text("first\n")
+        active = self.release / "agents/ezra/timmy-seeded/continuity/active.md"
+        active.parent.mkdir(parents=True)
+        active.write_text("nothing yet\n")
         self.record: dict[str, dict[str, str]] = {}
 
     def plan(self, manifest: dict[str, dict[str, dict[str, str]]] | None = None) -> hermes_home.HomePlan:
@@ -65,12 +69,13 @@ def home(tmp_path: Path) -> Home:
 
 def test_a_blank_home_gets_its_links_and_seeds_and_then_nothing_more(home: Home) -> None:
     done = home.settle()
-    assert done["seeded"] == [".hermes/memories/MEMORY.md"]
+    assert done["seeded"] == [".hermes/memories/MEMORY.md", ".timmy/continuity/active.md"]
     assert home.tree() == {
         ".hermes/SOUL.md": SOUL,
         ".hermes/skins/timmy.yaml": "/opt/timmy/current/agents/ezra/home/skins/timmy.yaml",
         ".hermes/memories/MEMORY.md": "first\n",
         ".timmy/HEART.md": "/opt/timmy/current/agents/ezra/timmy/HEART.md",
+        ".timmy/continuity/active.md": "nothing yet\n",
     }
     assert stat.S_IMODE((home.path / ".hermes/memories/MEMORY.md").stat().st_mode) == 0o600
     assert stat.S_IMODE((home.path / ".timmy").stat().st_mode) == 0o700

@@ -59,6 +59,7 @@ def test_the_same_input_gives_the_same_bytes(tree: dict[str, bytes]) -> None:
         "agents/ezra/seeded/config.yaml",
         "agents/ezra/seeded/memories/MEMORY.md",
         "agents/ezra/seeded/memories/USER.md",
+        "agents/ezra/timmy-seeded/continuity/active.md",
         "agents/ezra/timmy/HEART.md",
         "agents/ezra/timmy/SOUL.md",
     }
