@@ -16,7 +16,7 @@ from continuity_home import NOW, kept, make, say
 
 from timmy.continuity import brief, check, flush, store
 from timmy.continuity.flush import flush_continuity
-from timmy.continuity.place import Place
+from timmy.continuity.place import BELOW, Place
 from timmy.continuity.store import Mark, Store
 from timmy.continuity.threads import Said
 from timmy.core import continuity, guard
@@ -122,7 +122,7 @@ def test_what_reads_otherwise_than_it_was_written_is_no_success(
     say(home, "assistant", "Decision: one")
     real = guard.write_file
     if name == "state.json":
-        monkeypatch.setattr(continuity, "write_json", lambda *_given, **_more: None)
+        monkeypatch.setattr(continuity, "update_json", lambda *_given, **_more: None)
         flush_error = "state.json"
     else:
 
@@ -140,12 +140,12 @@ def test_a_state_that_was_replaced_by_something_else_is_no_success(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     say(home, "assistant", "Decision: one")
-    real = continuity.write_json
+    real = continuity.update_json
 
-    def other(path: Any, data: Any, **more: Any) -> Any:
-        return real(path, {**data, "threads": []}, **more)
+    def other(path: Any, change: Any, default: Any, **more: Any) -> Any:
+        return real(path, lambda was: {**change(was), "threads": []}, default, **more)
 
-    monkeypatch.setattr(continuity, "write_json", other)
+    monkeypatch.setattr(continuity, "update_json", other)
     with pytest.raises(NotFlushed, match="reads otherwise than it was written"):
         flush_continuity(home, NOW)
 
@@ -186,6 +186,46 @@ def test_with_no_good_generation_all_is_put_aside_and_made_anew(home: Path) -> N
     assert str(aside) in told
     assert [path.read_bytes() for path in aside.iterdir()].count(b"broken") >= 1
     assert kept(home).threads[0].decisions == ("one",)
+
+
+def test_a_store_that_was_begun_anew_is_read_from_its_beginning(home: Path) -> None:
+    for number in range(3):
+        say(home, "assistant", f"Decision: {number}")
+    flush_continuity(home, NOW)
+    for path in (home / ".hermes").glob("state.db*"):
+        path.unlink()
+    (home / ".hermes").rmdir()
+    make(home)
+    say(home, "assistant", "Decision: anew", NOW - 100, "s2")
+    assert check.look(home, NOW + 500).problem
+    assert check.settle(home, NOW + 500).problem == ""
+    assert {thread.session for thread in kept(home).threads} == {"s1", "s2"}
+
+
+def test_a_clock_that_went_back_does_not_leave_the_mark_behind(home: Path) -> None:
+    say(home, "assistant", "Decision: one", NOW - 500)
+    say(home, "assistant", "Decision: two", NOW - 5000)
+    assert check.settle(home, NOW, "s1").problem == ""
+    assert kept(home).mark == Mark(2, NOW - 500)
+
+
+def test_what_others_keep_beside_ours_stays(home: Path) -> None:
+    flush_continuity(home, NOW)
+    continuity.update_json(Place(home).state, lambda was: {**was, "theirs": {"a": 1}})
+    own = "# My page\n\nNext: wake the keeper"
+    made = Place(home).active.read_text()
+    Place(home).active.write_text(f"{own}\n\n{made}")
+    say(home, "assistant", "Decision: one")
+    flush_continuity(home, NOW + 1)
+    say(home, "assistant", "Decision: two")
+    flush_continuity(home, NOW + 2)
+    assert continuity.read_json(Place(home).state)["theirs"] == {"a": 1}
+    text = Place(home).active.read_text()
+    assert text.startswith(own)
+    assert text.count(BELOW) == 1
+    assert text.count("Decision: one") == 1
+    assert "Decision: two" in text
+    assert Place(home).page() == own
 
 
 def test_a_state_of_a_newer_release_is_left_alone(home: Path) -> None:

@@ -265,6 +265,18 @@ def test_the_urgent_goes_first_and_a_cut_is_told() -> None:
     assert "Next: ask" in cut
 
 
+@pytest.mark.parametrize("text", [*HOSTILE, "word\n" * 5000])
+def test_the_agents_own_page_takes_a_third_at_most(text: str) -> None:
+    urgent = Thread("s", 1.0, next_step="mend the door")
+    made = brief.render([urgent], page=f"# My page\n{text}")
+    assert brief.tokens(made) <= brief.MAX_TOKENS
+    assert "mend the door" in made
+    assert "# My page" in made
+    short = brief.render([urgent], page="# My page\n\nwake the keeper")
+    assert short.index("wake the keeper") < short.index("mend the door")
+    assert brief.CUT not in short
+
+
 def test_an_empty_brief_says_so() -> None:
     assert brief.NONE in brief.render([])
     assert brief.NONE in brief.render([Thread("s", 1.0)])

@@ -162,6 +162,26 @@ def test_a_kill_of_us_or_of_the_keeper_leaves_nothing(daemons: tuple[str, Path],
             running.kill()
 
 
+def test_a_program_ends_with_its_keeper_though_nobody_looks(tmp_path: Path) -> None:
+    script = f"touch {tmp_path}/$$; while :; do sleep 0.1; done"
+    code = (
+        "import sys, time\n"
+        f"sys.path.insert(0, {SRC!r})\n"
+        "from timmy import process\n"
+        f"process.run(process.Command(('/bin/sh', '-c', {script!r}), 60.0, contain=True), time.monotonic)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as running:
+        try:
+            (pid,) = await_pids(tmp_path, 1)
+            running.send_signal(signal.SIGSTOP)
+            parents = process_tree.parents()
+            (keeper,) = [one for one, parent in parents.items() if parent == running.pid]
+            os.kill(keeper, signal.SIGKILL)
+            assert gone_within([pid], 2.0)
+        finally:
+            running.kill()
+
+
 def test_a_gigabyte_of_output_fills_neither_memory_nor_disk(tmp_path: Path) -> None:
     script = "echo first >&2; head -c 1073741824 /dev/zero; head -c 200000000 /dev/zero >&2; echo end"
     # in a process of its own: the kernel remembers the largest child that a process ever had

@@ -205,7 +205,8 @@ def test_the_keys_of_the_json_are_pinned() -> None:
     assert set(data) == {"host", "release", "wizards", "strays", "unread", "drift"}
     assert set(data["drift"]) == {"count", "reason"}
     (row,) = data["wizards"]
-    assert set(row) == {"name", "display_name", "gateway", "unit"}
+    assert set(row) == {"name", "display_name", "gateway", "unit", "continuity"}
+    assert set(row["continuity"]) == {"problem", "unknown"}
     wanted = {"state", "reason", "age_s", "hermes_version", "active_agents", "heartbeat_age_s"}
     assert set(row["gateway"]) == wanted
     assert set(row["unit"]) == {"name", "load", "active", "sub", "result", "restarts"}

@@ -9,6 +9,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from timmy.continuity.threads import MAX_ITEM, plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -78,12 +80,30 @@ def facts(thread: Thread) -> Iterator[str]:
             yield f"- {name}: {item}"
 
 
-def render(threads: Sequence[Thread], limit: int = MAX_TOKENS) -> str:
-    """Return the brief. Threads with something open go first, then the latest; what does not fit is cut."""
+def _page(text: str, room: int) -> tuple[list[str], int, bool]:
+    """Return the lines of the agent's own page that fit, what is left of the room, and whether it was cut."""
+    kept: list[str] = []
+    for line in text[: 3 * room].splitlines():
+        flat = plain(line, MAX_ITEM)
+        if flat and (cost := tokens(flat) + 1) > room:
+            return kept, room, True
+        if flat:
+            kept.append(flat)
+            room -= cost
+    return kept, room, len(text) > 3 * room
+
+
+def render(threads: Sequence[Thread], limit: int = MAX_TOKENS, page: str = "") -> str:
+    """Return the brief: of the agent's own page at most a third, then threads, the latest first.
+
+    Threads with something open go before the others. What does not fit is left out, and that is told.
+    """
     lines = [*HEAD, HABIT]
     room = limit - sum(tokens(line) + 1 for line in (*lines, CUT))
+    own, left, cut = _page(page, limit // 3)
+    lines += own
+    room -= limit // 3 - left
     ordered = sorted(threads, key=_open, reverse=True)
-    cut = False
     for thread in ordered:
         block = [_title(thread)]
         room -= tokens(block[0]) + 1
@@ -98,6 +118,6 @@ def render(threads: Sequence[Thread], limit: int = MAX_TOKENS) -> str:
             lines += block
         else:
             room += tokens(block[0]) + 1
-    if len(lines) == len(HEAD) + 1:
+    if len(lines) == len(HEAD) + 1 + len(own):
         lines.append(NONE)
     return "\n".join((*lines, CUT) if cut else lines) + "\n"

@@ -110,7 +110,8 @@ def _check(home: Path, options: argparse.Namespace, now: float) -> Answer:
 
 
 def _brief(home: Path) -> Answer:
-    text = brief.render(Place(home).read().threads)
+    place = Place(home)
+    text = brief.render(place.read().threads, page=place.page())
     return Answer({"text": text, "tokens_at_most": brief.tokens(text)}, (text.rstrip("\n"),))
 
 

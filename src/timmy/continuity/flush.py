@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from timmy.continuity import brief
-from timmy.continuity.place import SCHEMA, Place, State, state_of
+from timmy.continuity.place import BELOW, SCHEMA, Place, State, state_of
 from timmy.continuity.store import Mark, Store
 from timmy.continuity.threads import MAX_ITEM, Said, Thread, follow, latest, note, plain
 from timmy.core import continuity, guard
@@ -105,7 +105,8 @@ def _flush(place: Place, store: Store, now: float, said: Said | None, session: s
     if changed:
         _write_daily(place.daily(now), changed, now)
     _write_active(place, new)
-    continuity.write_json(place.state, new.data(), schema=SCHEMA)
+    # other keys of the document are other people's
+    continuity.update_json(place.state, lambda was: {**(was or {}), **new.data()}, None, schema=SCHEMA)
     if state_of(continuity.read_json(place.state, schema=SCHEMA)) != new:
         raise NotFlushed(f"{place.state}: reads otherwise than it was written")
     return Flushed(new.mark, len(threads), tuple(repaired))
@@ -151,7 +152,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _write_active(place: Place, state: State) -> None:
-    _write(place.active, brief.render(state.threads, brief.MAX_ACTIVE))
+    page = place.page()
+    made = brief.render(state.threads, brief.MAX_ACTIVE)
+    _write(place.active, f"{page}\n\n{BELOW}\n\n{made}" if page else f"{BELOW}\n\n{made}")
 
 
 def _write_daily(path: Path, changed: Sequence[Thread], now: float) -> None:

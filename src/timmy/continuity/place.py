@@ -25,6 +25,9 @@ ACTIVE = "active.md"
 # beside the folder, for when the folder itself is what fails
 FAILED = ".timmy/continuity-failed.json"
 SCHEMA = 1
+# of active.md the part above is the agent's own page
+BELOW = "<!-- What follows is written anew at each flush; write above this line. -->"
+MAX_PAGE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,17 @@ class Place:
             return state_of(continuity.read_json(self.state, None, SCHEMA))
         except continuity.ContinuityError as error:
             raise NotFlushed(str(error)) from None
+
+    def page(self) -> str:
+        """Return what the agent itself wrote in active.md; raise NotFlushed where that cannot be read."""
+        try:
+            text = read_foreign(self.active, MAX_PAGE).decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise NotFlushed(f"{self.active}: cannot be read: {reason}") from None
+        return text.partition(BELOW)[0].rstrip()
 
     def failure(self) -> str:
         """Return why the last flush failed, in a line; empty where it did not."""

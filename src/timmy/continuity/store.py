@@ -77,20 +77,13 @@ class Store:
         if not self._path.exists():
             return []
         try:
-            # after a kill the store may need its log replayed, which a reader may not do
-            try:
-                return self._ask("ro", query, values)
-            except sqlite3.OperationalError:
-                return self._ask("rw", query, values)
+            address = f"{self._path.absolute().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(address, timeout=BUSY_S, uri=True)) as store:
+                return store.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise NotFlushed(
                 f"{self._path}: cannot be read: {error}", "its sessions are not in continuity"
             ) from None
-
-    def _ask(self, mode: str, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        address = f"{self._path.absolute().as_uri()}?mode={mode}"
-        with closing(sqlite3.connect(address, timeout=BUSY_S, uri=True)) as store:
-            return store.execute(query, values).fetchall()
 
     def last(self, session: str = "", *, finished: bool = False) -> Mark | None:
         """Return where the store ends, or one session in it; on request where its last whole turn does."""
