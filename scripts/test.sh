@@ -33,6 +33,8 @@ if sandbox/engine.sh up; then
   part fleet sh scripts/fleet.sh
   part forge env SCENARIO=gitea sh scripts/fleet.sh
   if [ "${1:-}" = full ]; then
+    part forge-client env TIMMY_FAULTS=full build/env/bin/python -m pytest -q -k gitea \
+      --junitxml build/test/forge-client.xml
     part faults sh scripts/faults.sh --full
   else
     part faults sh scripts/faults.sh

@@ -70,7 +70,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible ships no types
         return result
 
     def _arguments(self) -> tuple[dict[str, Any], bytes]:
-        """The task's arguments with every default, and what a parcel holds; the same list counts on the host."""
+        """The arguments with every default, and what a parcel holds; the same list counts on the host."""
         checked = ArgumentSpecValidator(release_arguments.ARGUMENTS).validate(dict(self._task.args))
         if checked.error_messages:
             raise AnsibleActionFail(" ".join(checked.error_messages[0].split()))

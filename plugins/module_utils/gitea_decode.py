@@ -11,6 +11,7 @@ act on an empty one.
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ Getter = Callable[[Mapping[str, Any]], Any]
 
 # What a converter returns for a value of the wrong type: the field keeps its default.
 UNFIT: Any = object()
+# Half a character, which JSON can name and no file, terminal or request can hold.
+_HALVES = re.compile("[\ud800-\udfff]")
 _NEVER = 1970
 
 # Of each field its name, where it is read from, how, and its default.
@@ -143,7 +146,9 @@ def _number(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    return value if isinstance(value, str) else UNFIT
+    if not isinstance(value, str):
+        return UNFIT
+    return value if value.isascii() else _HALVES.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
 def _truth(value: Any) -> Any:
@@ -153,7 +158,7 @@ def _truth(value: Any) -> Any:
 def _texts_by_name(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return UNFIT
-    texts = {k: v for k, v in value.items() if isinstance(k, str) and isinstance(v, str)}
+    texts = {_text(k): _text(v) for k, v in value.items() if isinstance(k, str) and isinstance(v, str)}
     return types.MappingProxyType(texts)
 
 

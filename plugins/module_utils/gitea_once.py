@@ -20,6 +20,7 @@ from .gitea_errors import (
     ForgeError,
     InvalidError,
     LostError,
+    NotFoundError,
     ServerError,
     UnknownOutcomeError,
     UnreachableError,
@@ -130,11 +131,11 @@ def _may_still_show(error: ForgeError) -> bool:
 
 
 def _look(find: Callable[[], R | None], error: ForgeError) -> R | None:
-    """Look for it; when that is not possible, nobody knows."""
+    """Look for it; when that is not possible, nobody knows. Where nothing can be, nothing was made."""
     try:
         return find()
+    except NotFoundError:
+        raise
     except ForgeError as blind:
-        if not transient(blind):
-            raise
         said = f"{error.reason}; looking for its effect failed too: {blind}"
         raise UnknownOutcomeError(error.method, error.path, said, error.status) from error

@@ -166,7 +166,7 @@ class Orgs(Session):
         data = {"name": name, "scopes": list(scopes)}
 
         def post() -> Token:
-            return self._typed(Token, "POST", path, self.transport.send("POST", path, data))
+            return self.made(Token, path, self.transport.send("POST", path, data))
 
         def sweep() -> Token | None:
             lost = first(self.list_tokens(user), lambda one: one.name == name and one.id not in before)
@@ -211,7 +211,11 @@ class Orgs(Session):
             wanted = (name.upper(), value)
             return any((one.name.upper(), one.data) == wanted for one in self.list_variables(owner)) or None
 
-        post_once(lambda: self.transport.send("POST", path, data).status > 0, find, self.retry)
+        def post() -> bool:
+            self.transport.send("POST", path, data).data("POST", path)
+            return True
+
+        post_once(post, find, self.retry)
 
     def update_variable(self, owner: str, name: str, value: str, *, description: str = "") -> None:
         """Change a variable; a description that is left out is cleared."""

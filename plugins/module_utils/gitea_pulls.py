@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .gitea_errors import (
@@ -206,10 +206,10 @@ class Pulls(Issues):
     def _merge_once(
         self, repo: str, number: int, path: str, data: dict[str, Any]
     ) -> tuple[MergeResult, PullRequest | None]:
-        """Ask once. A success is believed at once, everything else only after reading the pull again."""
+        """Ask once. The pull as read again says what came of it; a success holds also when that fails."""
         head = data["head_commit_id"]
         try:
-            reply = self._ask(lambda: self.transport.send("POST", path, data, slow=True).status)
+            status = self._ask(path, data)
         except ForgeError as error:
             if isinstance(error, (BadTokenError, ForbiddenError, MovedError, UnreachableError)):
                 raise
@@ -217,7 +217,7 @@ class Pulls(Issues):
                 raise
             refusal = Refusal(error.status, error.reason)
         else:
-            if reply == 201:
+            if status == 201:
                 return MergeResult(MergeState.SCHEDULED, "the forge merges later by itself", head=head), None
             return self._merged(repo, number, head), None
         try:
@@ -232,11 +232,17 @@ class Pulls(Issues):
         return judge(refusal, pull, head, data["Do"], blockers), pull
 
     def _merged(self, repo: str, number: int, head: str) -> MergeResult:
-        """The result of a success, with the merge commit where it can be read."""
+        """The result of a success, with the merge commit where it can be read.
+
+        A server in between may have said it, or an older answer come again: a pull that is not merged is not.
+        """
         try:
             pull = self.get_pull(repo, number)
         except ForgeError as error:
             return MergeResult(MergeState.MERGED, f"merged; not read again: {error.reason}", head=head)
+        if not pull.merged:
+            told = "the forge said that it merged, but the pull is not merged"
+            return MergeResult(MergeState.UNKNOWN_RECHECK, told, head=pull.head.sha or head)
         return MergeResult(MergeState.MERGED, "", pull.merge_commit_sha, pull.head.sha or head)
 
     def _open_dependencies(self, repo: str, number: int) -> int:
@@ -246,12 +252,15 @@ class Pulls(Issues):
         except NotFoundError:
             return 0
 
-    def _ask(self, attempt: Callable[[], int]) -> int:
-        """Ask again only where nothing can have happened: no connection, or told to wait."""
+    def _ask(self, path: str, data: Any = None) -> int:
+        """POST and return the status; again only where nothing can have happened: unsent, or told to wait."""
         rounds = self.retry.rounds()
         while True:
             try:
-                return attempt()
+                reply = self.transport.send("POST", path, data, slow=True)
+                # Read, so that somebody else's page is not taken for the forge's word.
+                reply.data("POST", path)
+                return reply.status
             except (ThrottledError, UnreachableError) as error:
                 unsent = isinstance(error, UnreachableError) and not error.permanent
                 waits = isinstance(error, ThrottledError) and not isinstance(error, ServerError)
@@ -275,14 +284,23 @@ class Pulls(Issues):
             # The forge answers this with an opaque 500.
             return UpdateResult(UpdateState.CURRENT, "", before.head.sha)
         path = with_query(repo_path(repo, "pulls", number, "update"), {"style": style})
+        refusal: Refusal | None = None
         try:
-            self._ask(lambda: self.transport.send("POST", path, slow=True).status)
+            self._ask(path)
         except ForgeError as error:
             if isinstance(error, (BadTokenError, MovedError, NotFoundError, UnreachableError)):
                 raise
             refusal = Refusal(error.status, error.reason)
-            return judge_update(refusal, before, self.get_pull(repo, number))
-        return UpdateResult(UpdateState.UPDATED, "", self.get_pull(repo, number).head.sha)
+        try:
+            after = self.get_pull(repo, number)
+        except ForgeError as error:
+            told = f"reading the pull again failed: {error}"
+            if refusal is None:
+                return UpdateResult(UpdateState.UPDATED, told)
+            return UpdateResult(UpdateState.UNKNOWN_RECHECK, f"{refusal.reason}; {told}")
+        if refusal is None:
+            return UpdateResult(UpdateState.UPDATED, "", after.head.sha)
+        return judge_update(refusal, before, after)
 
 
 def pauses(total_s: float, steps: tuple[float, ...] = CHECK_PAUSES) -> list[float | None]:

@@ -57,9 +57,7 @@ class Releases(Session):
 
         def post() -> Attachment:
             full = with_query(path, {"name": name})
-            return self._typed(
-                Attachment, "POST", full, self.transport.send("POST", full, content, slow=True)
-            )
+            return self.made(Attachment, full, self.transport.send("POST", full, content, slow=True))
 
         def find() -> Attachment | None:
             return first(

@@ -30,6 +30,7 @@ NO_QUERY: Query = MappingProxyType({})
 
 # How many pages of the newest to search for what was just made.
 LOOK_PAGES = 4
+LOOK_AGAIN = 3
 
 
 class Session:
@@ -123,19 +124,30 @@ class Session:
         return rows.every()
 
     def newest(self, kind: type[T], path: str, query: Query) -> list[T]:
-        """Return the objects of the first pages of a list that begins with the newest."""
+        """Return the objects of the first pages of a list that begins with the newest; some may come twice.
+
+        When rows left the list meanwhile, one may have moved up past us: then we begin again.
+        """
         found: list[T] = []
-        for number in range(1, LOOK_PAGES + 1):
+        number, passed, before = 1, 0, 0
+        for _request in range(LOOK_AGAIN * LOOK_PAGES):
             page, _clock = self._page(with_query(path, {**query, "limit": PAGE, "page": number}), "")
             found += self.objects(kind, path, page.rows)
-            if not page.rows or (page.total is not None and len(found) >= page.total):
+            total = before if page.total is None else page.total
+            passed += len(page.rows)
+            if number > 1 and total < before:
+                number, passed = 1, 0
+            elif not page.rows or number == LOOK_PAGES or (page.total is not None and passed >= total):
                 break
+            else:
+                number += 1
+            before = total
         return found
 
     def exists(self, path: str) -> bool:
         """Return whether something is there, for routes that answer with a number only."""
         try:
-            self.retry.run(lambda: self.transport.send("GET", path))
+            self.retry.run(lambda: self.transport.send("GET", path).data("GET", path))
         except NotFoundError:
             return False
         return True
@@ -161,7 +173,8 @@ class Session:
         def attempt() -> None:
             nonlocal tried
             try:
-                self.transport.send("DELETE", path, data)
+                # Read, so that somebody else's page is not taken for the forge's word.
+                self.transport.send("DELETE", path, data).data("DELETE", path)
             except NotFoundError:
                 if not tried:
                     raise
@@ -186,9 +199,16 @@ class Session:
         """POST once and return what it made; `find` looks for it after an answer that was lost."""
 
         def post() -> T:
-            return self._typed(kind, "POST", path, self.transport.send("POST", path, data, slow=slow))
+            return self.made(kind, path, self.transport.send("POST", path, data, slow=slow))
 
         return post_once(post, find, self.retry, look_first=look_first)
+
+    def made(self, kind: type[T], path: str, reply: Reply) -> T:
+        """Return what a POST made. Raises LostError for no object, and for one that lacks its id."""
+        made = self._typed(kind, "POST", path, reply)
+        if getattr(made, "id", None) == 0:
+            raise LostError("POST", path, f"no {kind.__name__} with an id in the answer", reply.status)
+        return made
 
     # --- inside
 
@@ -216,6 +236,9 @@ class Session:
     def _page(self, path: str, beside: str) -> tuple[Page, float | None]:
         def attempt() -> tuple[Page, float | None]:
             reply = self._get(path, beside)
+            if reply.empty:
+                # The forge writes an empty list as [] or null; who takes nothing for it makes things twice.
+                raise LostError("GET", path, "no list in the answer", reply.status)
             try:
                 page = page_of(reply.data("GET", path), reply.headers)
             except PagingError as error:

@@ -19,16 +19,25 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
-from .gitea_errors import AnswerError, LostError, Secrets, UnreachableError, answer_error
+from .gitea_errors import (
+    REASON_LENGTH,
+    AnswerError,
+    LostError,
+    Secrets,
+    UnreachableError,
+    answer_error,
+    one_line,
+)
 from .gitea_socket import Clock, Connection, tls_context
 from .gitea_url import Base, same_origin
 
 AGENT = "timmy-config"
 HOPS = 3
 ERROR_BODY = 64 * 1024
+SNIPPET_BODY = 8192
 PIECE = 256 * 1024
 _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
@@ -85,18 +94,25 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Reply:
-    """A success: status, headers by lower-case name, body."""
+    """A success: status, headers by lower-case name, body; `clean` makes its text fit for a message."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    clean: Callable[[str], str] = field(default=one_line, repr=False, compare=False)
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether nothing was said, not even null."""
+        return not self.body.strip()
 
     def data(self, method: str, path: str) -> Any:
         """Return the JSON of the body, None for an empty one. Raises LostError when there is none to read."""
-        if not self.body.strip():
+        if self.empty:
             return None
         if "json" not in self.headers.get("content-type", "json").lower():
-            raise LostError(method, path, f"no JSON in the answer: {snippet(self.body)}", self.status)
+            said = self.clean(snippet(self.body))
+            raise LostError(method, path, f"no JSON in the answer: {said}", self.status)
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -203,7 +219,7 @@ class Transport:
             for _hop in range(HOPS + 1):
                 status, headers, raw = self._exchange(method, path, target, body, ends, sink=sink)
                 if 200 <= status < 300:
-                    return Reply(status, headers, raw)
+                    return Reply(status, headers, raw, self.secrets.clean)
                 onward = self._onward(method, status, target, headers)
                 if onward is None:
                     break
@@ -343,10 +359,16 @@ def _message(data: Any) -> str:
 
 
 def snippet(raw: bytes) -> str:
-    """Return the title or the beginning of a body that is no JSON, without its tags."""
-    text = raw[:8192].decode("utf-8", "replace")
+    """Return the title of a body that is no JSON, or all its text, without tags.
+
+    It is cut to a length by who cleans it: half a secret would not be known for one.
+    """
+    text = raw[:SNIPPET_BODY].decode("utf-8", "replace")
+    if len(raw) > SNIPPET_BODY:
+        whole, _space, half = text.rpartition(" ")
+        text = whole if len(half) < REASON_LENGTH else text
     title = _TITLE.search(text)
-    return " ".join(_TAGS.sub(" ", title.group(1) if title else text).split())[:200]
+    return " ".join(_TAGS.sub(" ", title.group(1) if title else text).split())
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -624,9 +624,12 @@ def undo_now(record_dir: str, guard_id: str, why: str) -> Record:
     check_id(guard_id)
     with locked(record_dir):
         record = read_record(record_dir, guard_id)
-        if record is None or record["phase"] in (CONFIRMED, UNDONE):
+        if record is not None and record["phase"] in (CONFIRMED, UNDONE):
+            # It was killed when all was done but the clearing up; asked again, it ends as it would have.
+            _settle(record_dir, record)
+        if record is None or record["phase"] == CONFIRMED:
             raise GuardError(f"guard {guard_id}: nothing is armed under this id")
-        return _undo_record(record_dir, record, why, booting=False)
+        return record if record["phase"] == UNDONE else _undo_record(record_dir, record, why, booting=False)
 
 
 def _set_aside(record_dir: str, guard_id: str) -> None:

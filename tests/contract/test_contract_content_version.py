@@ -112,12 +112,14 @@ def test_body_and_assignees_are_the_winners(world: World, repo: Repo, at_once: A
     assert [row["login"] for row in read["assignees"]] == [read["body"].split()[1]]
 
 
-def test_without_the_body_it_is_no_lock(world: World, path: str, at_once: Any) -> None:
-    answers = at_once(
-        [
-            lambda n=n: world.writer.patch(path, {"title": f"by {n}", "content_version": 0})
-            for n in range(THREADS)
-        ]
-    )
+@pytest.mark.parametrize("field", ["title", "assignees"])
+def test_without_the_body_it_is_no_lock(world: World, path: str, at_once: Any, field: str) -> None:
+    people = [world.writer.login, world.writer2.login]
+
+    def call(n: int) -> Answer:
+        fields = {"title": f"by {n}"} if field == "title" else {"assignees": [people[n % 2]]}
+        return world.writer.patch(path, {**fields, "content_version": 0})
+
+    answers = at_once([lambda n=n: call(n) for n in range(THREADS)])
     assert [answer.status for answer in answers] == [201] * THREADS
     assert version(world, path) == 0

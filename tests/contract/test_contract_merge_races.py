@@ -9,6 +9,8 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
+from forge_world import until
+
 if TYPE_CHECKING:
     from forge_wire import Answer
     from forge_world import Repo, World
@@ -102,3 +104,34 @@ def test_no_unchecked_head_is_merged_when_its_id_is_given(world: World, own: Rep
         merged = world.writer.must("GET", f"{own.api}/pulls/{number}")["merged"]
         assert merged is (answer.status == 200) is (f"{name}.txt" in files)
     assert {answer.status for answer in answers} <= {200, 405, 409}
+
+
+def test_without_its_id_a_head_that_nobody_checked_is_merged(own: Repo, at_once: Any) -> None:
+    """Whatever the head is at that moment: a push on the way is no reason to refuse, only to look again."""
+    clone = own.clone()
+    names = [f"f{n}" for n in range(ROUNDS)]
+    heads = own.branches(clone, {name: {f"{name}.txt": "checked\n"} for name in names})
+    unchecked_merged = 0
+    for name in names:
+        number = own.pull(name)
+        own.checked(number)
+        unchecked = clone.commit({f"{name}.txt": "unchecked\n"}, parent=heads[name])
+        push = f"{unchecked}:refs/heads/{name}"
+        if name == names[0]:  # the push is over and looked at, so that one is certain
+            assert clone.push(push).ok
+            read = f"{own.api}/pulls/{number}"
+            until(
+                lambda read=read: own.world.writer.must("GET", read),
+                lambda pull, unchecked=unchecked: pull["head"]["sha"] == unchecked and pull["mergeable"],
+            )
+            answer = own.merge(number)
+        else:
+            pushed, answer = at_once([lambda push=push: clone.push(push).ok, lambda n=number: own.merge(n)])
+            assert pushed
+        assert answer.status in {200, 405}, answer
+        if answer.status == 405:
+            assert own.merge_when_checked(number).status == 200
+        text = clone.fetch().files(MAIN)[f"{name}.txt"]
+        assert text in {"checked\n", "unchecked\n"}
+        unchecked_merged += text == "unchecked\n"
+    assert unchecked_merged

@@ -25,6 +25,16 @@ def test_a_repository_has_one_maker(world: World, at_once: Any, count: Count) ->
         assert count(answers) == {201: 1, 409: THREADS - 1}
 
 
+def test_a_tag_has_one_maker(world: World, own: Repo, at_once: Any, count: Count) -> None:
+    for turn in range(ROUNDS):
+        body = {"tag_name": f"v{turn}", "target": "main"}
+        answers = at_once([lambda body=body: world.writer.post(f"{own.api}/tags", body)] * THREADS)
+        assert count(answers)[201] == 1
+        assert set(count(answers)) <= {201, 409, 500}
+    names = [row["name"] for row in world.reader.must("GET", f"{own.api}/tags")]
+    assert sorted(names) == [f"v{turn}" for turn in range(ROUNDS)]
+
+
 def test_a_rule_has_one_maker(world: World, own: Repo, at_once: Any, count: Count) -> None:
     rules = f"{own.api}/branch_protections"
     answers = at_once([lambda: world.admin.post(rules, {"rule_name": "r"})] * THREADS)
@@ -84,6 +94,18 @@ def test_of_exclusive_labels_one_is_left(world: World, own: Repo, at_once: Any, 
         )
         assert count(answers) == {200: THREADS}
         assert len(world.reader.must("GET", path)) == 1
+
+
+def test_assignees_are_no_claim(world: World, own: Repo, at_once: Any, count: Count) -> None:
+    """All are told that they won; who is assigned in the end is anybody's guess, nobody included."""
+    people = [world.writer.login, world.writer2.login] * (THREADS // 2)
+    for _turn in range(ROUNDS):
+        path = f"{own.api}/issues/{own.issue()}"
+        answers = at_once(
+            [lambda one=one, path=path: world.writer.patch(path, {"assignees": [one]}) for one in people]
+        )
+        assert count(answers) == {201: THREADS}
+        assert {row["login"] for row in world.reader.must("GET", path)["assignees"] or []} <= set(people)
 
 
 def test_comments_of_many_are_all_kept(world: World, own: Repo, at_once: Any) -> None:

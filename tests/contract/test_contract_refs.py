@@ -178,6 +178,22 @@ def test_one_of_many_wins_a_new_ref_with_commits_of_their_own(
         assert Counter(push.flags.get(ref, "!") for push in pushes) == {"*": 1, "!": CLONES - 1}
 
 
+def test_many_who_push_the_very_same_commit_cannot_tell_who_won(own: Repo, at_once: Any) -> None:
+    """One makes the ref; "up to date" is a success as well, so that a claim needs a commit of its own."""
+    clones = [own.clone() for _turn in range(CLONES)]
+    sha = clones[0].sha("refs/remotes/origin/main")
+    for turn in range(ROUNDS):
+        ref = f"refs/fleet/claims/equal-{turn}"
+        pushes = at_once(
+            [lambda clone=clone, ref=ref: clone.push(f"{sha}:{ref}", options=lease(ref)) for clone in clones]
+        )
+        flags = Counter(push.flags.get(ref, "!") for push in pushes)
+        assert flags["*"] == 1, [push.output for push in pushes]
+        assert set(flags) <= {"*", "=", "!"}
+        assert all(push.ok is (push.flags.get(ref, "!") != "!") for push in pushes)
+        assert clones[0].remote(ref) == {ref: sha}
+
+
 def test_a_publish_and_a_takeover_never_both_win(world: World, own: Repo, at_once: Any) -> None:
     holder, taker = own.clone(), own.clone(world.writer2)
     for turn in range(2 * ROUNDS):

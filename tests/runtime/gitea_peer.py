@@ -45,7 +45,7 @@ class Fault:
     """What goes wrong with one request.
 
     `effect` says whether the request does its work first; `late_s` lets it do so only after a stall.
-    `kind` is answer, cut, html, reset, or stall.
+    `kind` is answer, cut, html, reset, or stall; `says` is the body instead of the usual one.
     """
 
     kind: str
@@ -55,16 +55,19 @@ class Fault:
     reason: str = "it broke"
     late_s: float = 0.0
     effect_late: bool = False
+    says: Any = None
 
 
 @dataclass
 class Memory:
-    """Issues, comments, pulls and attachments of one repository."""
+    """Issues, comments, pulls, labels and attachments of one repository."""
 
     page_size: int = 50
     issues: dict[int, dict[str, Any]] = field(default_factory=dict)
     comments: list[dict[str, Any]] = field(default_factory=list)
     attachments: list[dict[str, Any]] = field(default_factory=list)
+    labels: list[dict[str, Any]] = field(default_factory=list)
+    merges: int = 0
     file: bytes = b""
     lock: threading.RLock = field(default_factory=threading.RLock)
     now: Callable[[], float] = time.time
@@ -90,6 +93,7 @@ class Memory:
             }
             if pull:
                 row |= {"head": {"ref": data["head"], "sha": "a" * 40}, "base": {"ref": data["base"]}}
+                row |= {"mergeable": True, "merged": False}
             self.issues[self.count] = row
             return row
 
@@ -141,31 +145,53 @@ class Memory:
                 return self.list(asked, what == "pulls")
             case ["issues" | "pulls", number] if int(number) in self.issues:
                 return 200, self.issues[int(number)], {}
-            case ["issues", _number, "comments"]:
-                return 200, self.comments, {"X-Total-Count": str(len(self.comments))}
             case ["", "attachments", _uuid]:
                 return 200, self.file, {"Content-Type": "application/octet-stream"}
+            case ["issues", _number, "dependencies"]:
+                return 200, None, {}
+        rows = self._rows(parts)
+        return None if rows is None else (200, list(rows), {"X-Total-Count": str(len(rows))})
+
+    def _rows(self, parts: list[str]) -> list[dict[str, Any]] | None:
+        match parts:
+            case ["labels"]:
+                return self.labels
+            case ["issues", _number, "comments"]:
+                return self.comments
             case ["releases", _number, "assets"]:
-                return 200, list(self.attachments), {}
+                return self.attachments
         return None
 
     def _write(self, asked: Asked, parts: list[str]) -> Done | None:
         match asked.method, parts:
             case "POST", ["issues" | "pulls" as what]:
                 return 201, self.open(asked.data, what == "pulls"), {}
-            case "POST", ["issues", _number, "comments"]:
-                self.comments.append({"id": len(self.comments) + 1, "body": asked.data["body"]})
-                return 201, self.comments[-1], {}
-            case "POST", ["releases", _number, "assets"]:
-                row = {"id": len(self.attachments) + 1, "name": asked.query["name"], "size": len(asked.data)}
-                self.attachments.append(row)
-                return 201, row, {}
+            case "POST", ["pulls", number, "merge"]:
+                return self._merge(self.issues[int(number)])
+            case "POST", ["pulls", number, "update"]:
+                row = self.issues[int(number)]
+                row.update(head={**row["head"], "sha": "b" * 40}, merge_base=row["base"]["sha"])
+                return 200, b"", {}
             case "PATCH", ["issues" | "pulls", number]:
                 return 201, self.change(int(number), **asked.data), {}
             case "DELETE", ["issues", number] if int(number) in self.issues:
                 self.remove(int(number))
                 return 204, None, {}
-        return None
+        rows = self._rows(parts) if asked.method == "POST" else None
+        return None if rows is None else self._add(rows, asked)
+
+    def _add(self, rows: list[dict[str, Any]], asked: Asked) -> Done:
+        sent = asked.data
+        told = sent if isinstance(sent, dict) else {"name": asked.query["name"], "size": len(sent)}
+        rows.append({"id": len(rows) + 1, **told})
+        return 201, rows[-1], {}
+
+    def _merge(self, row: dict[str, Any]) -> Done:
+        if row["merged"]:
+            return 405, {"message": "The PR is already merged"}, {}
+        self.merges += 1
+        row.update(merged=True, state="closed", merge_commit_sha="c" * 40)
+        return 200, b"", {}
 
 
 class Peer:
@@ -211,9 +237,9 @@ class Peer:
         self._server.server_close()
         self._thread.join()
 
-    def settle(self) -> None:
-        """Wait until no request is being worked on: a stalled one may still take effect."""
-        while self.busy:
+    def settle(self, others: int = 0) -> None:
+        """Wait until no request is being worked on but so many: a stalled one may still take effect."""
+        while self.busy > others:
             time.sleep(0.001)
 
     def serve(self, sock: socket.socket) -> None:
@@ -259,7 +285,7 @@ class Peer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
         if fault.kind == "html":
-            sock.sendall(self._reply(fault.status, PAGE, {"Content-Type": "text/html"}))
+            sock.sendall(self._reply(fault.status, fault.says or PAGE, {"Content-Type": "text/html"}))
             return True
         if fault.kind == "cut":
             whole = self._reply(201, done[1], {})
@@ -269,7 +295,8 @@ class Peer:
             status, data, headers = done
             sock.sendall(self._reply(status, data, headers))
             return False
-        sock.sendall(self._reply(fault.status, {"message": fault.reason}, fault.headers))
+        said = {"message": fault.reason} if fault.says is None else fault.says
+        sock.sendall(self._reply(fault.status, said, fault.headers))
         return True
 
     def _reply(self, status: int, data: Any, headers: dict[str, str]) -> bytes:

@@ -3,23 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever breaks between us and the forge, nothing is made twice, and what is said of it is enough.
 
-TIMMY_FAULTS=full makes 1,000 trials of each cell, and once waits for real: a few seconds of Retry-After,
-and a stall of 30 s. Otherwise a few trials, with every waiting time scaled down.
+How many trials: see `gitea_trials`.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 from gitea_peer import Fault, Memory, Peer
+from gitea_trials import FULL, PATIENT_S, REPO, STALL_S, TOKEN, TRIALS, Naps, answer, beside, client
 
 from timmy.core.gitea_client import GiteaClient
 from timmy.core.gitea_errors import (
@@ -36,11 +34,6 @@ from timmy.core.gitea_errors import (
 from timmy.core.gitea_retry import Patience
 from timmy.core.gitea_transport import Content, Limits
 
-FULL = os.environ.get("TIMMY_FAULTS", "short") == "full"
-TRIALS = 1000 if FULL else 12
-STALL_S = 0.05
-TOKEN = "0123456789abcdef0123456789abcdef01234567"
-REPO = "o/r"
 MOVED = {"Location": "/api/v1/repos/o/new/issues"}
 DAY_S = 86400.0
 BYTES = bytes(range(256)) * 100
@@ -48,7 +41,7 @@ BYTES = bytes(range(256)) * 100
 
 @dataclass(frozen=True)
 class Cell:
-    """A way to break, how many requests in a row it breaks, and what the caller gets instead of an object."""
+    """A way to break, how many requests in a row it breaks, what the caller gets instead, and is told."""
 
     name: str
     fault: Fault
@@ -56,13 +49,16 @@ class Cell:
     times: int = 1
     effects: int = 1
     skew_s: float = 0.0
+    words: str = "it broke"
 
 
-def answer(status: int, **more: Any) -> Fault:
-    # A server that repeats what it was sent must not make us say it.
-    return Fault("answer", status=status, reason=f"it broke, Authorization: token {TOKEN}", **more)
+# A text that is cut before it is cleaned shows the half of a token.
+ECHO = f"<html><title>{'x' * 180} {TOKEN}</title></html>"
+CONTROLS = f"<p>\x1b[2J\u202e bad \x00 gateway</p> Authorization: token {TOKEN}"
 
-
+LATE = "no whole answer within the time limit"
+GATEWAY = "502 Bad Gateway"
+ELSEWHERE = "moved to /api/v1/repos/o/new"
 CELLS = [
     Cell("429", answer(429)),
     Cell("429 Retry-After", answer(429, headers={"Retry-After": "2"})),
@@ -71,21 +67,33 @@ CELLS = [
     Cell("500 before", answer(500)),
     Cell("500 after", answer(500, effect=True)),
     Cell("500 for ever", answer(500), ServerError, times=9, effects=0),
+    Cell("503 Retry-After", answer(503, headers={"Retry-After": "2"})),
     Cell("reset before", Fault("reset")),
     Cell("reset after", Fault("reset", effect=True)),
     Cell("reset twice", Fault("reset"), times=2),
     Cell("cut JSON", Fault("cut", effect=True)),
     Cell("HTML 502 before", Fault("html", status=502)),
     Cell("HTML 502 after", Fault("html", status=502, effect=True)),
-    Cell("HTML 504 before", Fault("html", status=504), UnknownOutcomeError, effects=0),
+    Cell("HTML 504 before", Fault("html", status=504), UnknownOutcomeError, effects=0, words=GATEWAY),
     Cell("HTML 504 after", Fault("html", status=504, effect=True)),
-    Cell("HTML 200 before", Fault("html", status=200), UnknownOutcomeError, effects=0),
+    Cell("HTML 200 before", Fault("html", status=200), UnknownOutcomeError, effects=0, words=GATEWAY),
     Cell("HTML 200 after", Fault("html", status=200, effect=True)),
-    Cell("stall after", Fault("stall", effect=True, late_s=STALL_S)),
-    Cell("stall before", Fault("stall", effect_late=True, late_s=STALL_S)),
-    Cell("stall for nothing", Fault("reset", late_s=STALL_S), UnknownOutcomeError, effects=0),
-    Cell("301", answer(301, headers=MOVED), MovedError, effects=0),
-    Cell("307", answer(307, headers=MOVED), MovedError, effects=0),
+    Cell("HTML 200 echo", Fault("html", status=200, says=ECHO), UnknownOutcomeError, effects=0, words="<s"),
+    Cell("HTML 504 echo", Fault("html", status=504, says=ECHO), UnknownOutcomeError, effects=0, words="<s"),
+    Cell(
+        "HTML 200 controls", Fault("html", status=200, says=CONTROLS), UnknownOutcomeError, 1, 0, words="<s"
+    ),
+    Cell("empty 200 before", answer(200, says=b""), UnknownOutcomeError, effects=0, words="but nothing"),
+    Cell("empty 200 after", answer(200, says=b"", effect=True)),
+    Cell("204 before", answer(204, says=b""), UnknownOutcomeError, effects=0, words="but nothing"),
+    Cell("{} before", answer(201, says={}), UnknownOutcomeError, effects=0, words="with an id"),
+    Cell("{} after", answer(201, says={}, effect=True)),
+    Cell("[] before", answer(201, says=[]), UnknownOutcomeError, effects=0, words="but a list"),
+    Cell("stall after", Fault("stall", effect=True, late_s=STALL_S), words=LATE),
+    Cell("stall before", Fault("stall", effect_late=True, late_s=STALL_S), words=LATE),
+    Cell("stall for nothing", Fault("reset", late_s=STALL_S), UnknownOutcomeError, effects=0, words=LATE),
+    Cell("301", answer(301, headers=MOVED), MovedError, effects=0, words=ELSEWHERE),
+    Cell("307", answer(307, headers=MOVED), MovedError, effects=0, words=ELSEWHERE),
     Cell("expired token", answer(401), BadTokenError, effects=0),
     Cell("clock skew, ours ahead", answer(500, effect=True), skew_s=-DAY_S),
     Cell("clock skew, ours behind", answer(500, effect=True), skew_s=DAY_S),
@@ -95,6 +103,7 @@ WRITES: dict[str, Callable[[GiteaClient], Any]] = {
     "issue": lambda forge: forge.create_issue(REPO, "a title", "a text"),
     "comment": lambda forge: forge.create_comment(REPO, 1, "a text"),
     "pull": lambda forge: forge.create_pull(REPO, "branch", "main", "a title"),
+    "label": lambda forge: forge.create_label(REPO, "fleet/queued", "#00aabb"),
     "attachment": lambda forge: forge.create_attachment(
         REPO, 7, "a.bin", Content(lambda: io.BytesIO(BYTES), len(BYTES))
     ),
@@ -102,54 +111,46 @@ WRITES: dict[str, Callable[[GiteaClient], Any]] = {
 MARKED = ("issue", "comment", "pull")
 
 
-class Naps:
-    """A sleep that is shorter, and remembers what it was asked for."""
-
-    def __init__(self, scale: float) -> None:
-        self.scale = scale
-        self.asked: list[float] = []
-
-    def __call__(self, seconds: float) -> None:
-        self.asked.append(seconds)
-        time.sleep(seconds * self.scale)
-
-
-def client(peer: Peer, naps: Naps, *, request_s: float = 5.0, seed: int = 0) -> GiteaClient:
-    limits = Limits(request_s=request_s, slow_s=request_s)
-    rng = random.Random(seed)  # noqa: S311 - it is to be repeatable
-    return GiteaClient(peer.url, TOKEN, limits=limits, patience=Patience(), sleep=naps, rng=rng)
-
-
 def made(memory: Memory, what: str) -> int:
-    rows = {"comment": memory.comments, "attachment": memory.attachments}
+    rows = {"comment": memory.comments, "attachment": memory.attachments, "label": memory.labels}
     return len(rows.get(what, list(memory.issues.values())[1:]))
 
 
-def says_enough(error: ForgeError, what: str, fault: Fault) -> None:
-    """A text that names method, path, status and reason, and no secret."""
+ROUTES = {
+    "issue": "/repos/o/r/issues",
+    "comment": "/repos/o/r/issues/1/comments",
+    "pull": "/repos/o/r/pulls",
+    "label": "/repos/o/r/labels",
+    "attachment": "/repos/o/r/releases/7/assets?name=a.bin",
+}
+
+
+def says_enough(error: ForgeError, what: str, cell: Cell) -> None:
+    """A text that names method, path, status and reason, and no secret nor the half of one."""
     text = f"{error} {error!r} {error.__cause__!r} {error.__context__!r}"
-    route = {
-        "issue": "/repos/o/r/issues",
-        "comment": "/repos/o/r/issues/1/comments",
-        "pull": "/repos/o/r/pulls",
-        "attachment": "/repos/o/r/releases/7/assets?name=a.bin",
-    }
-    assert str(error).startswith(f"POST {route[what]}: ")
-    assert TOKEN not in text
-    if fault.kind == "answer":
-        assert f": {fault.status} " in str(error)
-        assert "it broke" in str(error) or "moved to /api/v1/repos/o/new" in str(error)
-    elif fault.kind == "html":
-        assert "502 Bad Gateway" in str(error)
-        assert len(str(error)) < 700
-    else:
-        assert "no whole answer within the time limit" in str(error)
+    assert str(error).startswith(f"POST {ROUTES[what]}: ")
+    assert TOKEN[:6] not in text
+    assert str(error).isprintable()
+    assert len(str(error)) < 700
+    assert cell.words in str(error)
+    if not cell.fault.late_s:
+        assert f": {cell.fault.status} " in str(error)
+
+
+def is_the_one(done: Any, what: str) -> bool:
+    if what in MARKED:
+        return "timmy:once:" in done.body
+    said = {"label": "fleet/queued", "attachment": "a.bin"}[what]
+    return bool(done.name == said and done.id)
+
+
+def cells(late: bool) -> Any:
+    some = [cell for cell in CELLS if bool(cell.fault.late_s) is late]
+    return pytest.mark.parametrize("cell", some, ids=lambda cell: cell.name)
 
 
 @pytest.mark.parametrize("what", WRITES)
-@pytest.mark.parametrize(
-    "cell", [cell for cell in CELLS if not cell.fault.late_s], ids=lambda cell: cell.name
-)
+@cells(late=False)
 def test_a_post_that_breaks_has_its_effect_once(cell: Cell, what: str) -> None:
     naps = Naps(0.0001)
     with Peer() as peer:
@@ -158,40 +159,43 @@ def test_a_post_that_breaks_has_its_effect_once(cell: Cell, what: str) -> None:
             renew(peer, cell)
             with client(peer, naps, seed=trial) as forge:
                 if cell.gets is None:
-                    done = WRITES[what](forge)
-                    if what in MARKED:
-                        assert "timmy:once:" in done.body
-                    else:
-                        assert (done.name, done.size) == ("a.bin", len(BYTES))
+                    assert is_the_one(WRITES[what](forge), what)
                 else:
                     with pytest.raises(cell.gets) as caught:
                         WRITES[what](forge)
-                    says_enough(caught.value, what, cell.fault)
+                    assert type(caught.value) is cell.gets
+                    says_enough(caught.value, what, cell)
             peer.settle()
             assert made(peer.memory, what) == cell.effects, f"trial {trial}"
 
 
 @pytest.mark.parametrize("what", WRITES)
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.fault.late_s], ids=lambda cell: cell.name)
+@cells(late=True)
 def test_a_post_that_stalls_has_its_effect_at_most_once(cell: Cell, what: str) -> None:
     """On a busy machine a scaled stall may look like another fault; what counts holds all the same."""
-    naps = Naps(0.005)
-    usual = 0
-    with Peer() as peer:
-        for trial in range(TRIALS if FULL else 5):
-            renew(peer, cell)
-            outcome: type[ForgeError] | None = None
-            with client(peer, naps, request_s=STALL_S / 2, seed=trial) as forge:
-                try:
-                    WRITES[what](forge)
-                except UnknownOutcomeError as error:
-                    outcome = type(error)
-                    says_enough(error, what, cell.fault)
-            peer.settle()
-            count = made(peer.memory, what)
-            assert count <= 1, f"trial {trial} made {count}"
-            assert count == 1 or outcome is not None
-            usual += (outcome, count) == (cell.gets, cell.effects)
+
+    def some(share: range) -> int:
+        usual = 0
+        with Peer() as peer:
+            for trial in share:
+                renew(peer, cell)
+                outcome: type[ForgeError] | None = None
+                with client(peer, Naps(0.005), request_s=STALL_S / 2, seed=trial) as forge:
+                    try:
+                        assert is_the_one(WRITES[what](forge), what)
+                    except ForgeError as error:
+                        outcome = type(error)
+                        if error.method == "POST":
+                            assert outcome is UnknownOutcomeError
+                            says_enough(error, what, cell)
+                peer.settle()
+                count = made(peer.memory, what)
+                assert count <= 1, f"trial {trial} made {count}"
+                assert count == 1 or outcome is not None
+                usual += (outcome, count) == (cell.gets, cell.effects)
+        return usual
+
+    usual = beside(TRIALS, some)
     assert usual
 
 
@@ -249,7 +253,7 @@ def test_reads_and_fixed_writes_are_repeated(fault: Fault, gets: type[ForgeError
         for call in calls:
             peer.memory.change(1, state="open")
             peer.faults = [fault] * times
-            with client(peer, Naps(0.0), request_s=STALL_S / 2 if fault.late_s else 5.0) as forge:
+            with client(peer, Naps(0.0), request_s=STALL_S / 2 if fault.late_s else PATIENT_S) as forge:
                 if gets is None:
                     assert call(forge) == 1
                 else:
@@ -352,7 +356,7 @@ def test_the_matrix_can_fail() -> None:
 def test_what_was_lost_says_so() -> None:
     with Peer() as peer, client(peer, Naps(0.0)) as forge:
         peer.breaks = lambda _asked: True
-        peer.faults = [replace(answer(200), kind="html")] * 9
+        peer.faults = [Fault("html", status=200)] * 9
         with pytest.raises(
             LostError, match=r"GET /repos/o/r/issues/1: 200 no JSON in the answer: 502 Bad Gateway"
         ):

@@ -182,6 +182,13 @@ def test_rows_are_told_apart_by_what_they_have() -> None:
             identity(wrong)
 
 
+def test_as_many_opened_as_removed_is_no_page_number_that_is_ignored() -> None:
+    """A whole page comes again while the total stays: the rest is behind it all the same."""
+    ids, asked = drive(Way.COUNTED, moving([6, 5, 4, 3, 2, 1], [8, 7, 6, 5, 4, 3]))
+    assert {6, 5, 4, 3} <= set(ids)
+    assert asked[:3] == [1, 2, 3]
+
+
 def test_the_lists_that_ignore_paging_are_known() -> None:
     unpaged = {"comments", "branch_protections", "issue labels", "assignees", "git/refs", "repo teams"}
     assert unpaged <= {name for name, way in LISTS.items() if way is Way.UNPAGED}

@@ -33,6 +33,7 @@ from ansible_collections.timmy.config.plugins.module_utils.gitea_transport impor
     Credentials,
     reason_of,
     retry_after,
+    snippet,
 )
 from ansible_collections.timmy.config.plugins.module_utils.gitea_url import (
     parse_base,
@@ -268,3 +269,14 @@ def test_times_have_a_zone() -> None:
     assert rfc3339(datetime(2030, 1, 2, 3, 4, 5, 678, tzinfo=UTC)) == "2030-01-02T03:04:05+00:00"
     with pytest.raises(ValueError, match="zone"):
         rfc3339(datetime(2030, 1, 2))  # noqa: DTZ001 - this is the mistake
+
+
+def test_half_a_word_at_the_end_of_what_is_read_is_left_out() -> None:
+    """It may be half a secret, which nobody would know for one."""
+    tags = b"<i></i>" * 1169
+    assert snippet(b"gone " + tags + b" 0123456789abcdef") == "gone"
+    assert snippet(b"gone " + b"y" * 9000).startswith("gone yyy")
+
+
+def test_half_a_character_is_no_part_of_a_message() -> None:
+    assert one_line("a\ud800b") == "a b"

@@ -295,6 +295,15 @@ def test_no_text_holds_what_proves_who_we_are(credentials: Credentials, secrets:
         sender.close()
 
 
+def test_a_place_to_go_to_is_said_without_the_token() -> None:
+    with serving(lambda handler: say(handler, 301, None, Location=f"/x?token={TOKEN}")) as server:
+        sender = transport(server.url)
+        with pytest.raises(MovedError, match=r"moved to /x\?token=<secret>") as caught:
+            sender.send("POST", "/x", {})
+        assert TOKEN not in caught.value.location
+        sender.close()
+
+
 # --- TLS
 
 

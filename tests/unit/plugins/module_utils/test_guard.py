@@ -167,6 +167,26 @@ def test_undo_goes_on_past_a_failing_step_and_reports_it(place: Path) -> None:
     assert path.read_text() == "old"
 
 
+@pytest.mark.parametrize("phase", [guard.UNDONE, guard.CONFIRMED])
+def test_an_undo_asked_again_after_a_kill_clears_up(place: Path, phase: str) -> None:
+    path = place / "etc/f"
+    arm(place, [guard.undo_of(str(path))])
+    path.write_text("changed")
+    # Killed when its record said so already, and still lay among the armed ones.
+    known = guard.read_record(store(place), "g")
+    assert known is not None
+    known.update(phase=phase, why="asked", ended="now", clean=True, steps=[])
+    guard._write_record(place / "guard/g.json", known)
+    if phase == guard.UNDONE:
+        assert guard.undo_now(store(place), "g", "asked")["clean"]
+    else:
+        with pytest.raises(guard.GuardError, match="nothing is armed"):
+            guard.undo_now(store(place), "g", "asked")
+    assert guard.armed_ids(store(place)) == []
+    assert not (place / "guard/g.d").exists()
+    assert path.read_text() == "changed"
+
+
 def test_a_hanging_command_is_ended_with_its_children() -> None:
     code, text = guard.run_argv(["sh", "-c", "sleep 60 & sleep 60"], timeout_s=0.3)
     assert code == 124

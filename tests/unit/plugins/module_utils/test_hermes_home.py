@@ -118,6 +118,17 @@ def test_a_link_that_somebody_replaced_is_drift_and_kept(home: Home, kind: str) 
     assert home.settle()["drift"] == [".hermes/SOUL.md"]
 
 
+def test_a_seed_of_the_other_room_goes_below_timmy_and_stays_as_the_agent_leaves_it(home: Home) -> None:
+    path = "agents/ezra/timmy-seeded/continuity/active.md"
+    manifest = {"files": {**MANIFEST["files"], path: {}}}
+    active = home.path / ".timmy/continuity/active.md"
+    assert ".timmy/continuity/active.md" in home.settle(manifest)["seeded"]
+    assert active.read_text() == "nothing yet\n"
+    active.write_text("under way\n")
+    assert home.settle(manifest)["seeded"] == []
+    assert active.read_text() == "under way\n"
+
+
 def test_a_link_dropped_from_the_release_goes_but_not_what_replaced_it(home: Home) -> None:
     home.settle()
     (home.path / ".hermes/skins/timmy.yaml").unlink()
