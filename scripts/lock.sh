@@ -22,3 +22,5 @@ printf 'lock: requirements/bench.txt\n'
   --no-annotate --custom-compile-command 'make lock' "$@" --output-file requirements/bench.txt
 printf 'lock: wheels of Hermes\n'
 PATH="$root/$tools/bin:$root/build/env/bin:$PATH" build/env/bin/python scripts/lock_wheels.py
+printf 'lock: wheels of the queue\n'
+PATH="$root/$tools/bin:$root/build/env/bin:$PATH" build/env/bin/python scripts/lock_wheels.py --dir requirements/hosts

@@ -28,6 +28,7 @@ COMMANDS = {
     "drift": ("timmy.report.drift", "command", "what somebody changed here though it is ours; settle it"),
     "ask": ("timmy.ask", "command", "run one headless Hermes and judge it by its usage file"),
     "continuity": ("timmy.continuity.command", "command", "what sessions leave behind for the next one"),
+    "queue": ("timmy.queue.command", "command", "jobs of a queue: list, requeue, drop; consume them"),
     "version": ("timmy.report.version", "command", "the version of timmy, of the release and of Hermes"),
 }
 
@@ -44,7 +45,6 @@ LATER = frozenset(
         "morning-report",
         "nightly-report",
         "pulse",
-        "queue",
         "sentinel",
     )
 )

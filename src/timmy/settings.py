@@ -15,6 +15,7 @@ from timmy.errors import NotConfigured
 FLEET_FILE = Path("/etc/timmy/fleet.json")
 ENV_DIR = Path("/etc/timmy/agents")
 SCHEMA = 1
+FLEET_QUEUE = "/var/lib/timmy/queue/queue.db"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Settings:
     release_root: Path
     wizards: tuple[Wizard, ...]
     fleet: tuple[Member, ...]
+    queue_url: str = FLEET_QUEUE
 
     @property
     def current(self) -> Path:
@@ -106,6 +108,7 @@ def parse(where: str, text: str) -> Settings:
             )
             for number, row in enumerate(_take(where, top, "fleet", list))
         ),
+        queue_url=_take(where, {"queue_url": FLEET_QUEUE, **top}, "queue_url", str),
     )
 
 

@@ -37,6 +37,7 @@ PLACES = {
     },
 }
 BROUGHT = {"timmy": "bezal", "bezalel": "bezal", "checks": "gitea-forge", "landing": "gitea-forge"}
+DUTIES = ("timmy", "checks", "landing")
 
 
 @pytest.fixture(name="forge")
@@ -185,6 +186,26 @@ def test_the_content_is_as_declared(forge: forge_host.Forge) -> None:
     assert forge.api("GET", "v1/orgs/fleet", token=admin)[1]["visibility"] == "private"
 
 
+def test_accounts_and_repositories_can_do_no_more_than_is_needed(forge: forge_host.Forge) -> None:
+    admin = forge.token()
+    people = forge.api("GET", "v1/admin/users?limit=50", token=admin)[1]
+    mine = {
+        one["login"]: (one["restricted"], one["is_admin"], one["visibility"])
+        for one in people
+        if one["login"] not in ("forge-admin", "reader")
+    }
+    assert mine == dict.fromkeys([*(one["name"] for one in declared()), *DUTIES], (True, False, "private"))
+    for name in ("work", "timmy-home", "ledger"):
+        repo = forge.api("GET", f"v1/repos/fleet/{name}", token=admin)[1]
+        styles = {key for key, value in repo.items() if key.startswith("allow_") and value is True}
+        assert styles - {"allow_rebase_update", "allow_maintainer_edit"} == {"allow_fast_forward_only_merge"}
+        assert (repo["private"], repo["has_wiki"], repo["default_merge_style"]) == (
+            True,
+            False,
+            "fast-forward-only",
+        )
+
+
 def test_an_agent_reads_and_does_nothing_else(forge: forge_host.Forge, tmp_path: Path) -> None:
     mine = token("bezalel")
     for path in (WORK, f"{WORK}/issues", f"{WORK}/pulls", "v1/repos/fleet/timmy-home"):
@@ -252,16 +273,80 @@ def test_a_protected_path_is_refused_even_when_it_is_green(forge: forge_host.For
         assert landed(forge, number, head)[0] == wanted, path
 
 
+def test_what_crept_in_and_what_is_not_needed_any_more_goes(forge: forge_host.Forge) -> None:
+    """Rights given by hand, files laid by hand, and the token of a duty that nobody has now."""
+    admin, published = forge.token(), token("timmy")
+    teams = forge.api("GET", "v1/orgs/fleet/teams?limit=50", token=admin)[1]
+    (landers,) = [team["id"] for team in teams if team["name"] == "landers"]
+    rule = f"{WORK}/branch_protections/main"
+    hook = f"v1/orgs/fleet/hooks/{forge.api('GET', 'v1/orgs/fleet/hooks', token=admin)[1][0]['id']}"
+    for method, path, body, wanted in (
+        ("PUT", f"v1/teams/{landers}/members/bezalel", None, 204),
+        ("PATCH", rule, {"enable_push": True, "protected_file_patterns": ""}, 200),
+        ("PATCH", hook, {"active": False}, 200),
+        ("PATCH", WORK, {"allow_squash_merge": True}, 200),
+        (
+            "PATCH",
+            "v1/admin/users/checks",
+            {"restricted": False, "login_name": "checks", "source_id": 0},
+            200,
+        ),
+    ):
+        assert forge.api(method, path, body, token=admin)[0] == wanted, path
+    host("bezal").sh("cd /etc/timmy/forge && chmod 644 bezalel && touch theirs .hidden").ok()
+    forge.host.sh("chmod 755 /etc/timmy/forge-tokens").ok()
+
+    duties = [("check", "checks"), ("land", "landing")]
+    asked = [{"duty": duty, "account": name, "hosts": ["gitea-forge"]} for duty, name in duties]
+    forge.settle(forge_duties=asked).ok()
+    members = forge.api("GET", f"v1/teams/{landers}/members", token=admin)[1]
+    assert [one["login"] for one in members] == ["landing"]
+    found = forge.api("GET", rule, token=admin)[1]
+    assert (found["enable_push"], found["protected_file_patterns"]) == (False, ".timmy/**")
+    assert forge.api("GET", hook, token=admin)[1]["active"] is True
+    assert forge.api("GET", WORK, token=admin)[1]["allow_squash_merge"] is False
+    people = forge.api("GET", "v1/admin/users?limit=50", token=admin)[1]
+    assert {one["restricted"] for one in people if one["login"] == "checks"} == {True}
+    assert places("bezal") == PLACES["bezal"] - {"/etc/timmy/forge/timmy 640 root timmy"}
+    left = PLACES["gitea-forge"] - {"/etc/timmy/forge-tokens/timmy 600 root root"}
+    assert places("gitea-forge") == left
+    assert forge.api("GET", WORK, token=published)[0] == 401
+    assert forge.api("GET", "v1/users/timmy", token=admin)[0] == 200
+
+    forge.settle().ok()
+    assert {name: places(name) for name in PLACES} == PLACES
+    assert forge.api("GET", WORK, token=token("timmy"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        (
+            {"forge_token_file": "/etc/gitea/tokens/none"},
+            "there is no token of forge-admin in /etc/gitea/tokens/none",
+        ),
+        ({"forge_url": "http://127.0.0.1:9"}, "http://127.0.0.1:9 does not answer on gitea-forge"),
+    ],
+)
+def test_without_a_forge_to_work_on_one_line_says_so(
+    forge: forge_host.Forge, asked: dict[str, str], line: str
+) -> None:
+    refused = forge.settle(**asked)
+    assert refused.rc != 0
+    assert line in refused.last
+    assert set(refused.changed().values()) == {0}
+
+
 def test_tokens_are_made_anew_by_one_command(forge: forge_host.Forge) -> None:
     """All at once, the old ones are worth nothing; one goes to another host, and a wizard leaves."""
     old = {account: token(account) for account in BROUGHT}
     old["ezra"] = forge.host.run("cat", "/etc/timmy/forge-tokens/ezra").ok().strip()
     assert {forge.api("GET", WORK, token=one)[0] for one in old.values()} == {200}
-    refused = forge.settle("--limit", "gitea-forge", forge_rotate_tokens=True)
+    refused = forge.settle("--limit", "gitea-forge", forge_rotate_tokens="true")
     assert "forge_rotate_tokens takes the old tokens away" in refused.last
     wizards = [{**one, "state": "absent"} if one["name"] == "ezra" else one for one in declared()]
     asked = {"timmy_landing_host": "bezal", "timmy_wizards": wizards}
-    done = forge.settle("--diff", forge_rotate_tokens=True, **asked).ok()
+    done = forge.settle("--diff", forge_rotate_tokens="true", **asked).ok()
     assert {forge.api("GET", WORK, token=one)[0] for one in old.values()} == {401}
 
     moved = "/etc/timmy/forge/landing 640 root timmy"

@@ -9,7 +9,8 @@ import forge_host
 import pytest
 from test_forge_content import places, token
 
-GONE = {"forge_state": "absent", "forge_remove_data": True}
+# Words, as `-e name=true` gives them.
+GONE = {"forge_state": "absent", "forge_remove_data": "true"}
 
 
 @pytest.fixture(name="forge")
@@ -27,11 +28,33 @@ def test_what_others_made_is_not_removed_unasked(forge: forge_host.Forge) -> Non
     assert forge.api("GET", "v1/orgs/fleet", token=admin)[0] == 200
 
 
+def test_repositories_stay_until_their_removal_is_asked_for(forge: forge_host.Forge) -> None:
+    admin, agent = forge.token(), token("bezalel")
+    told = forge.settle("--check", forge_state="absent", forge_remove_data="false").ok()
+    done = forge.settle(forge_state="absent", forge_remove_data="false").ok()
+    assert done.changed() == told.changed()
+    assert forge.api("GET", "v1/user", token=agent)[0] == 401
+    assert (places("gitea-forge"), places("bezal")) == (set(), set())
+    owned = forge.api("GET", "v1/orgs/fleet/repos?limit=50", token=admin)[1]
+    assert {one["name"] for one in owned} >= {"work", "timmy-home", "ledger", "theirs"}
+    for path in ("v1/orgs/fleet/hooks", "v1/repos/fleet/work/branch_protections"):
+        assert forge.api("GET", path, token=admin) == (200, []), path
+    teams = forge.api("GET", "v1/orgs/fleet/teams?limit=50", token=admin)[1]
+    assert [team["name"] for team in teams] == ["Owners"]
+    people = forge.api("GET", "v1/admin/users?limit=50", token=admin)[1]
+    assert {one["login"] for one in people} <= {"forge-admin", "reader"}
+    assert set(forge.settle(forge_state="absent").ok().changed().values()) == {0}
+
+    # What stayed is taken over again.
+    forge.settle().ok()
+    assert forge.api("GET", "v1/repos/fleet/work", token=token("bezalel"))[0] == 200
+
+
 def test_nothing_is_left(forge: forge_host.Forge) -> None:
     admin, agent = forge.token(), token("bezalel")
-    told = forge.settle("--check", **GONE, forge_remove_foreign=True).ok()
+    told = forge.settle("--check", **GONE, forge_remove_foreign="true").ok()
     assert forge.api("GET", "v1/repos/fleet/work", token=agent)[0] == 200
-    done = forge.settle(**GONE, forge_remove_foreign=True).ok()
+    done = forge.settle(**GONE, forge_remove_foreign="true").ok()
     assert done.changed() == told.changed()
     assert forge.api("GET", "v1/user", token=agent)[0] == 401
     assert forge.api("GET", "v1/orgs/fleet", token=admin)[0] == 404

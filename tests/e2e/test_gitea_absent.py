@@ -37,9 +37,9 @@ def test_data_stays_until_its_removal_is_asked_for(forge: forge_host.Forge) -> N
 
 
 def test_nothing_is_left(forge: forge_host.Forge) -> None:
-    told = forge.deploy("--check", gitea_state="absent", gitea_remove_data=True).ok()
+    told = forge.deploy("--check", gitea_state="absent", gitea_remove_data="true").ok()
     assert forge.api("GET", "healthz")[0] == 200
-    done = forge.deploy(gitea_state="absent", gitea_remove_data=True).ok()
+    done = forge.deploy(gitea_state="absent", gitea_remove_data="true").ok()
     assert done.changed() == told.changed()
     assert forge.host.sh(TRACES).ok().strip() == ""
-    assert forge.deploy(gitea_state="absent", gitea_remove_data=True).ok().changed() == {forge.host.name: 0}
+    assert forge.deploy(gitea_state="absent", gitea_remove_data="true").ok().changed() == {forge.host.name: 0}

@@ -41,7 +41,7 @@ GENOME_NAMES = [
 # Playbooks that others import; the rest are verbs of the operator, and each has a runbook.
 INNER_PLAYBOOKS = {"check", "preflight", "closing"}
 # Verbs of the command `timmy` that settle something, and so have a runbook as well.
-VERBS_OF_A_HOST = {"drift"}
+VERBS_OF_A_HOST = {"drift", "queue"}
 # Named in documents without being files of the project: an operator's own, and those in a home or a release.
 ELSEWHERE = {
     "group_vars/all/vault.yml",

@@ -5,24 +5,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
 import pytest
+from role_lines import Cases, judge, said
 
-ROOT = Path(__file__).resolve().parents[2]
-PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 WORK = [{"name": "work", "work": True}]
 READ = {"code": "read"}
 WRITE = {"code": "write", "pulls": "write"}
 HOOK = {"url": "https://hooks.test/x", "secret": "s" * 16, "events": ["push"]}
-OWN = {"ansible_python_interpreter": sys.executable}
-# Name of the case: variables, and what the line has to say; nothing for what is taken.
-CASES: dict[str, tuple[dict[str, Any], str]] = {
+CASES: Cases = {
     "defaults": ({}, ""),
     "work": ({"forge_repos": WORK, "forge_agents": [{"name": "ada", "host": "here"}]}, ""),
     "hook": ({"forge_webhooks": [HOOK]}, ""),
@@ -95,38 +85,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.fixture(scope="module", name="lines")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return what the role said to each case, from one run: a refusal's line, or nothing."""
-    folder = tmp_path_factory.mktemp("forge")
-    tasks: list[dict[str, Any]] = []
-    for number, (variables, _line) in enumerate(CASES.values()):
-        role = {"name": "timmy.config.forge", "tasks_from": "validate.yml"}
-        out = {"dest": str(folder / str(number)), "mode": "0600"}
-        line = {**out, "content": "{{ ansible_failed_result.msg }}"}
-        tasks.append(
-            {
-                "block": [
-                    {"ansible.builtin.include_role": role, "vars": variables},
-                    {"ansible.builtin.copy": {**out, "content": ""}},
-                ],
-                "rescue": [{"ansible.builtin.copy": line}],
-            }
-        )
-    path = folder / "play.yml"
-    path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "vars": OWN, "tasks": tasks}]))
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", "ANSIBLE_NOCOLOR": "1"}
-    argv = [str(PLAYBOOK), "-i", "here,", "-c", "local", str(path)]
-    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "hunter2" not in done.stdout + done.stderr
-    return {name: (folder / str(number)).read_text() for number, name in enumerate(CASES)}
+def all_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return said("forge", CASES, tmp_path_factory.mktemp("forge"), "hunter2")
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_data_are_refused_by_one_line_or_taken(lines: dict[str, str], case: str) -> None:
-    wanted = CASES[case][1]
-    if wanted:
-        assert wanted in lines[case]
-        assert "\n" not in lines[case].strip()
-    else:
-        assert lines[case] == ""
+    judge(lines[case], CASES[case][1])

@@ -164,13 +164,14 @@ def test_a_copy_that_fails_leaves_the_forge_running(host: Host, monkeypatch: pyt
     assert host.seen() == (OLD, "old", "old", ["repositories"])
 
 
-def test_old_copies_and_programs_go(host: Host) -> None:
-    for name in ("20200101T000000Z-a", "20210101T000000Z-b", "20220101T000000Z-c"):
+@pytest.mark.parametrize(("keep", "left"), [(0, 0), (1, 1), (2, 2), (9, 4)])
+def test_old_copies_and_programs_go(host: Host, keep: int, left: int) -> None:
+    names = ["20200101T000000Z-a", "20210101T000000Z-b", "20220101T000000Z-c"]
+    for name in names:
         (host.backups / name).mkdir(parents=True)
         (host.backups / name / "about.json").write_text("{}")
     (host.opt / "1.26.4-cccc").mkdir()
-    host.upgrade()
+    made = Path(host.upgrade(keep=keep)["copy"]).name
     kept = sorted(path.name for path in host.backups.iterdir())
-    assert kept[0] == "20220101T000000Z-c"
-    assert len(kept) == 2
+    assert kept == [*names, made][4 - left :]
     assert sorted(path.name for path in host.opt.glob("*-*")) == [OLD, NEW]

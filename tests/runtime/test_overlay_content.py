@@ -38,6 +38,7 @@ FLEET = [{"name": "bezalel", "host": "bezal"}, {"name": "ezra", "host": "hermes-
 SEED_DOORS = [
     *("deadman-switch.sh", "fleet-status.sh", "model-health-check.sh", "start-loops.sh", "agent-dispatch.sh"),
     *("tmux-dispatch.sh", "auto_merge.sh", "dispatch_consumer.py", "burndown_watcher.py", "fleet-status.py"),
+    "huey_consumer.py",  # no seed name, but what Huey's own wheel forgets
     *(
         "nightly_efficiency_report.py",
         "morning_report_compile.py",

@@ -31,6 +31,13 @@ UNIT = "gitea.service"
 MARKER = OPT / "upgrade.json"
 ROOM_SPARE = 64 * 1024 * 1024
 POLL_S = 0.5
+# A copy knows nothing of the tables that a newer release has made.
+DROP_TABLES = """
+do $$ declare one record; begin
+  for one in select schemaname, tablename from pg_tables
+    where tableowner = current_user and schemaname = any (current_schemas(false))
+  loop execute format('drop table if exists %I.%I cascade', one.schemaname, one.tablename); end loop;
+end $$"""
 
 
 class SwapError(Exception):
@@ -236,8 +243,9 @@ def restore(swap: Swap, copy: Path, *, keep_newer: bool) -> str:
     shutil.rmtree(beside)
     if swap.postgres:
         options, env = database(swap)
-        sql = ["psql", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--file=-", *options]
+        sql = ["psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--single-transaction"]
         env["PGOPTIONS"] = "--client-min-messages=warning"
+        sql += [f"--command={DROP_TABLES}", "--file=-", *options]
         run(*sql, env=env, user=swap.user, read=copy / "database.sql")
     if keep_newer:
         return str(aside)
@@ -286,7 +294,7 @@ def place() -> None:
 def prune(swap: Swap, old: str) -> None:
     """Keep the newest copies, and the programs of this release and the one before."""
     copies = sorted(path for path in Path(swap.backup_dir).iterdir() if (path / "about.json").exists())
-    for copy in copies[: -swap.keep]:
+    for copy in copies[: max(0, len(copies) - swap.keep)]:
         shutil.rmtree(copy)
     for folder in OPT.glob("*-*"):
         if folder.is_dir() and not folder.is_symlink() and folder.name not in {swap.to, old}:
