@@ -18,7 +18,6 @@ MANIFEST: dict[str, dict[str, dict[str, str]]] = {
         "agents/ezra/home/skins/timmy.yaml": {},
         "agents/ezra/timmy/HEART.md": {},
         "agents/ezra/seeded/memories/MEMORY.md": {},
-        "agents/ezra/timmy-seeded/continuity/active.md": {},
         "agents/ezra/managed/config.yaml": {},
         "agents/bezalel/home/SOUL.md": {},
         "skills/x/SKILL.md": {},
@@ -69,13 +68,12 @@ def home(tmp_path: Path) -> Home:
 
 def test_a_blank_home_gets_its_links_and_seeds_and_then_nothing_more(home: Home) -> None:
     done = home.settle()
-    assert done["seeded"] == [".hermes/memories/MEMORY.md", ".timmy/continuity/active.md"]
+    assert done["seeded"] == [".hermes/memories/MEMORY.md"]
     assert home.tree() == {
         ".hermes/SOUL.md": SOUL,
         ".hermes/skins/timmy.yaml": "/opt/timmy/current/agents/ezra/home/skins/timmy.yaml",
         ".hermes/memories/MEMORY.md": "first\n",
         ".timmy/HEART.md": "/opt/timmy/current/agents/ezra/timmy/HEART.md",
-        ".timmy/continuity/active.md": "nothing yet\n",
     }
     assert stat.S_IMODE((home.path / ".hermes/memories/MEMORY.md").stat().st_mode) == 0o600
     assert stat.S_IMODE((home.path / ".timmy").stat().st_mode) == 0o700
