@@ -20,6 +20,7 @@ from ansible_collections.timmy.config.plugins.module_utils import (
     overlay_check,
     overlay_cron,
     overlay_documents,
+    overlay_rules,
     overlay_skins,
 )
 from ansible_collections.timmy.config.plugins.module_utils.fleet_check import SECRETS
@@ -102,6 +103,7 @@ def _check(templar: Any, args: Mapping[str, Any]) -> Iterator[str]:
     try:
         keys = _load_keys(args["hermes_keys"])
         tree = overlay.load_overlay(directory)
+        keys["memory_providers"] = [*keys.get("memory_providers", ()), *overlay_rules.plugin_names(tree)]
         parsed = overlay.parse_tree(tree)
         found = overlay_check.check_overlay(
             tree,

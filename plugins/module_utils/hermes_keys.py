@@ -10,7 +10,6 @@ keeps the answer for the controller. It imports nothing of ours: so it can be lo
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -74,11 +73,9 @@ def _texts(constants: Any) -> Iterator[str]:
 
 
 def _memory_providers() -> list[str]:
-    """Memories that come with Hermes, each a package of its own."""
-    place = os.path.dirname(importlib.import_module("plugins.memory").__file__ or "")
-    return sorted(
-        name for name in os.listdir(place) if os.path.isfile(os.path.join(place, name, "__init__.py"))
-    )
+    """Memories that come with Hermes, and those of the home that it looks at."""
+    names: list[str] = importlib.import_module("plugins.memory").list_memory_provider_names()
+    return names
 
 
 def _platforms() -> list[str]:

@@ -49,6 +49,7 @@ def prove(request: dict[str, Any]) -> dict[str, Any]:
             problems += read_back({"config.yaml": managed, "home-config.yaml": merged})
             problems += check_soul(request.get("documents") or "", managed)
             problems += check_skin(managed)
+            problems += check_memory(request.get("documents") or "", managed)
         problems += check_jobs(jobs, request.get("scripts"))
         if not problems:
             endpoints = hermes_endpoints.used(managed, jobs)
@@ -59,11 +60,13 @@ def prove(request: dict[str, Any]) -> dict[str, Any]:
 
 def _lay_documents(room: str, scratch: str) -> None:
     """Copies of what the home will get by links: Hermes repairs a soul that it takes for an old template."""
-    soul, skins = os.path.join(room, SOUL), os.path.join(room, "skins")
+    soul = os.path.join(room, SOUL)
     if room and os.path.isfile(soul):
         shutil.copyfile(soul, os.path.join(scratch, SOUL))
-    if room and os.path.isdir(skins):
-        shutil.copytree(skins, os.path.join(scratch, "skins"), copy_function=shutil.copyfile)
+    for name in ("skins", "plugins"):
+        folder = os.path.join(room, name)
+        if room and os.path.isdir(folder):
+            shutil.copytree(folder, os.path.join(scratch, name), copy_function=shutil.copyfile)
 
 
 def check_soul(room: str, managed: Mapping[str, Any]) -> list[str]:
@@ -120,6 +123,17 @@ def check_skin(managed: Mapping[str, Any]) -> list[str]:
     if library("hermes_cli.skin_engine").load_skin(wanted).name == wanted:
         return []
     return [f"config.yaml: display.skin: Hermes loads no skin {wanted!r}; add skins/{wanted}.yaml or mend it"]
+
+
+def check_memory(room: str, managed: Mapping[str, Any]) -> list[str]:
+    """A memory provider of the release must be one that Hermes loads; without it it goes on in silence."""
+    memory = managed.get("memory")
+    name = memory.get("provider") if isinstance(memory, dict) else None
+    if not room or not isinstance(name, str) or not os.path.isdir(os.path.join(room, "plugins", name)):
+        return []
+    if library("plugins.memory").load_memory_provider(name) is not None:
+        return []
+    return [f"config.yaml: memory.provider: Hermes cannot load {name!r}; mend plugins/{name}/__init__.py"]
 
 
 def _check_real_home(home: str) -> list[str]:

@@ -66,6 +66,11 @@ def expand_target(target: str, path: str, agent: str) -> str:
     return target.replace("{agent}", agent).replace("{path}", path).replace("{name}", name)
 
 
+def plugin_names(tree: Mapping[str, bytes]) -> list[str]:
+    """Plugins of Hermes that the overlay itself brings."""
+    return sorted(path.split("/")[1] for path in tree if matches(path, "plugins/*/__init__.py"))
+
+
 def check_ownership_shape(ownership: Any, path: str = "ownership.yml") -> list[Problem]:
     """The shape of ownership.yml alone, before any file is looked at."""
     problems: list[Problem] = []
@@ -176,16 +181,25 @@ def _check_not_runtime(
         if not place.startswith(prefix):
             continue
         home = place[len(prefix) :]
-        owners = [glob for glob in runtime if matches(home, glob)]
-        if owners:
+        owner = runtime_glob(home, runtime)
+        if owner:
             problems.append(
                 Problem(
                     path,
                     name,
-                    f"becomes ~/.hermes/{home}, which runtime: {owners[0]} gives to Hermes; drop one",
+                    f"becomes ~/.hermes/{home}, which runtime: {owner} gives to Hermes; drop one",
                 )
             )
     return problems
+
+
+def runtime_glob(home: str, runtime: Sequence[str]) -> str:
+    """The glob that gives a path below ~/.hermes to Hermes, or "". The last one that matches decides."""
+    owner = ""
+    for glob in runtime:
+        if matches(home, glob.removeprefix("!")):
+            owner = "" if glob.startswith("!") else glob
+    return owner
 
 
 def _is_glob(text: str) -> bool:

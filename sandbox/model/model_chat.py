@@ -23,8 +23,10 @@ def read_request(body: dict[str, Any]) -> Request:
     """Reduce a chat request to what rules look at."""
     messages = [message for message in body.get("messages", []) if isinstance(message, dict)]
     users = [_text_of(message.get("content")) for message in messages if message.get("role") == "user"]
+    system = [_text_of(message.get("content")) for message in messages if message.get("role") == "system"]
     after_tool = bool(messages) and messages[-1].get("role") == "tool"
     return Request(
+        system="\n".join(system),
         last_user=users[-1] if users else "",
         after_tool=after_tool,
         tool_result=_text_of(messages[-1].get("content")) if after_tool else "",

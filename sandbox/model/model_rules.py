@@ -15,12 +15,13 @@ PLACE = re.compile(r"@\{(tool_result|[0-9])\}")
 
 @dataclass(frozen=True)
 class Request:
-    """What a rule may look at."""
+    """What a rule may look at; `system` is for the log alone."""
 
     last_user: str
     after_tool: bool
     tool_result: str
     tools: tuple[str, ...]
+    system: str = ""
 
 
 @dataclass(frozen=True)

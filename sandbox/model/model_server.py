@@ -170,6 +170,7 @@ class Handler(BaseHTTPRequestHandler):
                 "stream": bool(body.get("stream")),
                 "model": body["model"],
                 "messages": len(body["messages"]),
+                "system": request.system,
                 "last_user": request.last_user,
                 "tool_result": request.tool_result,
                 "tools": list(request.tools),

@@ -11,10 +11,10 @@ import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timmy import hermes, process, settings
+from timmy import headless, hermes, settings
 from timmy.answer import Answer
 from timmy.args import Parser
-from timmy.errors import NoPermission, NotConfigured, UsageError
+from timmy.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -26,6 +26,7 @@ EXIT_CODES = {
     hermes.Outcome.FAILED: 1,
     hermes.Outcome.INCOMPLETE: 3,
     hermes.Outcome.PROTOCOL: 4,
+    hermes.Outcome.UNFLUSHED: 5,
     hermes.Outcome.TIMEOUT: 124,
     hermes.Outcome.INTERRUPTED: 130,
 }
@@ -34,6 +35,7 @@ EPILOG = """exit codes:
   1    Hermes reports a failure (model refused, unreachable, …)
   3    incomplete: the turn limit was reached
   4    no usable usage file: nothing is known about the work
+  5    the work is done, but the session is not in continuity: not done
   124  the deadline passed; everything that was started is gone
   130  a signal ended it"""
 
@@ -41,21 +43,15 @@ EPILOG = """exit codes:
 def parser() -> Parser:
     """Return the command line of this verb."""
     made = Parser("ask", "Run one headless Hermes as an agent and judge it by its usage file.", EPILOG)
-    made.add_argument("prompt", nargs="?", metavar="PROMPT", help="what to do, in a sentence")
-    made.add_argument("--brief", type=Path, metavar="FILE", help="what to do, in a file")
+    made.add_argument(
+        "prompt", nargs="?", metavar="PROMPT", help="what to do, in a sentence that all may read"
+    )
+    made.add_argument(
+        "--brief", type=Path, metavar="FILE", help="what to do, in a file that only the agent reads"
+    )
     made.add_argument("--agent", metavar="NAME", help="which wizard; not needed where there is only one")
     made.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="deadline (600)")
     return made
-
-
-def identity_for(uid: int, agent: pwd.struct_passwd) -> process.Identity | None:
-    """Return whom to become: nobody as the agent, the agent as root; raise NoPermission for all others."""
-    if uid == agent.pw_uid:
-        return None
-    if uid != 0:
-        raise NoPermission(f"only root and {agent.pw_name} can run {agent.pw_name}'s Hermes", "try sudo")
-    groups = tuple(os.getgrouplist(agent.pw_name, agent.pw_gid))
-    return process.Identity(agent.pw_uid, agent.pw_gid, groups)
 
 
 def _default_agent(known: settings.Settings) -> str | None:
@@ -80,41 +76,6 @@ def _brief(options: argparse.Namespace) -> str | None:
         raise UsageError(f"{options.brief}: not UTF-8 text") from None
 
 
-def _secrets(env_file: Path) -> tuple[str, ...]:
-    """Return the values that must not be printed. As the agent itself they may be unreadable by now."""
-    try:
-        return tuple(settings.read_env(env_file.read_text(encoding="utf-8")).values())
-    except (OSError, UnicodeDecodeError):
-        return ()
-
-
-def request_for(
-    wizard: settings.Wizard, known: settings.Settings, options: argparse.Namespace, env_dir: Path
-) -> hermes.Request:
-    """Return the run that the command line asks for; raise a TimmyError where it cannot be had."""
-    try:
-        agent = pwd.getpwnam(wizard.name)
-    except KeyError:
-        raise NotConfigured(f"no Unix user {wizard.name} on this host", "site.yml makes it") from None
-    # one release for the whole run, whatever is flipped meanwhile
-    release = Path(os.path.realpath(known.current))
-    binary = release / "hermes/bin/hermes"
-    if not binary.exists():
-        raise NotConfigured(f"{binary} is not there", "site.yml installs Hermes and the release")
-    return hermes.Request(
-        binary=binary,
-        work_dir=wizard.home / "work",
-        home=wizard.home,
-        managed_dir=release / "agents" / wizard.name / "managed",
-        prompt=options.prompt or "",
-        brief=_brief(options),
-        timeout_s=options.timeout,
-        identity=identity_for(os.getuid(), agent),
-        env={"USER": wizard.name, "LOGNAME": wizard.name, "SHELL": agent.pw_shell},
-        secrets=_secrets(env_dir / f"{wizard.name}.env"),
-    )
-
-
 def describe(wizard: str, result: hermes.Result) -> Answer:
     """Return a result as an answer."""
     data = {
@@ -125,6 +86,7 @@ def describe(wizard: str, result: hermes.Result) -> Answer:
         "duration_s": round(result.duration_s, 3),
         "text": result.text,
         "usage": dataclasses.asdict(result.usage) if result.usage else None,
+        "stderr_head": result.stderr_head,
         "stderr_tail": result.stderr_tail,
         "processes_left_behind": result.swept,
     }
@@ -146,4 +108,12 @@ def command(
     hermes.check_prompt(options.prompt or "", _brief(options))
     known = settings.load(fleet_file)
     wizard = known.wizard(options.agent or _default_agent(known))
-    return describe(wizard.name, hermes.run(request_for(wizard, known, options, env_dir), context.monotonic))
+    request = headless.request_for(
+        wizard,
+        known,
+        prompt=options.prompt or "",
+        brief=_brief(options),
+        timeout_s=options.timeout,
+        env_dir=env_dir,
+    )
+    return describe(wizard.name, headless.run(request, context.monotonic))

@@ -27,6 +27,7 @@ COMMANDS = {
     "status": ("timmy.report.status", "command", "each wizard on this host: agent, release, gateway, unit"),
     "drift": ("timmy.report.drift", "command", "what somebody changed here though it is ours; settle it"),
     "ask": ("timmy.ask", "command", "run one headless Hermes and judge it by its usage file"),
+    "continuity": ("timmy.continuity.command", "command", "what sessions leave behind for the next one"),
     "queue": ("timmy.queue.command", "command", "jobs of a queue: list, requeue, drop; consume them"),
     "version": ("timmy.report.version", "command", "the version of timmy, of the release and of Hermes"),
 }

@@ -4,9 +4,11 @@
 """Every error that timmy raises on purpose.
 
     TimmyError            error           1
+      NotDone             not-done        1
       UsageError          usage           2
       NotInRelease        not-in-release 69   (EX_UNAVAILABLE)
       LaunchError         launch         71   (EX_OSERR)
+      NotFlushed          not-flushed    74   (EX_IOERR)
       NoPermission        no-permission  77   (EX_NOPERM)
       NotConfigured       not-configured 78   (EX_CONFIG)
       Terminated          terminated     128 + the signal's number
@@ -31,6 +33,12 @@ class TimmyError(Exception):
         self.hint = hint
 
 
+class NotDone(TimmyError):  # noqa: N818 - the state is the name
+    """A run of Hermes did not do the work."""
+
+    code = "not-done"
+
+
 class UsageError(TimmyError):
     """The command line makes no sense."""
 
@@ -50,6 +58,13 @@ class LaunchError(TimmyError):
 
     code = "launch"
     exit_code = 71
+
+
+class NotFlushed(TimmyError):  # noqa: N818 - the state is the name
+    """What happened in sessions is not in continuity, and could not be brought there."""
+
+    code = "not-flushed"
+    exit_code = 74
 
 
 class NoPermission(TimmyError):  # noqa: N818 - the state is the name

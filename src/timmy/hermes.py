@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ MAX_ARGUMENT = 2000
 MAX_BRIEF = 1024 * 1024
 MAX_USAGE = 64 * 1024
 STDERR_TAIL = 2000
+TOOLSET = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class Outcome(StrEnum):
@@ -39,6 +41,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     INCOMPLETE = "incomplete"
     PROTOCOL = "protocol"
+    UNFLUSHED = "unflushed"
     TIMEOUT = "timeout"
     INTERRUPTED = "interrupted"
 
@@ -61,7 +64,11 @@ class Usage:
 
 @dataclass(frozen=True)
 class Request:
-    """One run. Exactly one of prompt and brief; `identity` None means as ourselves."""
+    """One run. Exactly one of prompt and brief; `identity` None means as ourselves.
+
+    A short prompt becomes an argument that everybody on the host can read, so it is for what somebody typed
+    on a command line anyway; all else is a brief. `toolsets` empty means those of the agent's configuration.
+    """
 
     binary: Path
     work_dir: Path
@@ -74,17 +81,22 @@ class Request:
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     stop_after: tuple[float, float] = (10.0, 5.0)
+    toolsets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Result:
-    """How it went. `text` is the final answer; `swept` counts processes the agent left behind."""
+    """How it went. `text` is the final answer; `swept` counts processes the agent left behind.
+
+    `usage` is None, and so is each of its figures, where nobody measured; that reads "unknown", never 0.
+    """
 
     outcome: Outcome
     reason: str
     exit_code: int
     duration_s: float
     text: str
+    stderr_head: str
     stderr_tail: str
     usage: Usage | None
     swept: int
@@ -182,6 +194,13 @@ def _write_brief(path: Path, text: str, identity: process.Identity | None) -> No
             os.fchown(file.fileno(), identity.uid, identity.gid)
 
 
+def check_toolsets(names: tuple[str, ...]) -> None:
+    """Raise UsageError for a name that would be read as something else on Hermes' command line."""
+    for name in names:
+        if not TOOLSET.fullmatch(name):
+            raise UsageError(f"{name!r} is no name of a toolset", "such as terminal, file, memory")
+
+
 def check_prompt(prompt: str, brief: str | None) -> None:
     """Raise UsageError for what Hermes would misread: an empty prompt starts its interactive mode."""
     if (brief is None) == (not prompt.strip()):
@@ -214,6 +233,7 @@ def run(request: Request, monotonic: Callable[[], float]) -> Result:
     everything that happens after the start is in the result.
     """
     check_prompt(request.prompt, request.brief)
+    check_toolsets(request.toolsets)
     with _run_dir(request.identity) as run_dir:
         prompt, brief = request.prompt, request.brief
         if brief is None and len(prompt.encode()) > MAX_ARGUMENT:
@@ -233,6 +253,7 @@ def run(request: Request, monotonic: Callable[[], float]) -> Result:
                     f"--oneshot={prompt}",
                     "--usage-file",
                     str(usage_file),
+                    *(("-t", ",".join(request.toolsets)) if request.toolsets else ()),
                 ),
                 timeout_s=request.timeout_s,
                 env=_environment(request),
@@ -251,6 +272,7 @@ def run(request: Request, monotonic: Callable[[], float]) -> Result:
         exit_code=done.exit_code,
         duration_s=done.duration_s,
         text=process.mask(done.stdout, request.secrets).strip(),
+        stderr_head=process.mask(done.stderr_head, request.secrets)[:STDERR_TAIL],
         stderr_tail=process.mask(done.stderr, request.secrets)[-STDERR_TAIL:],
         usage=None if isinstance(usage, str) else usage,
         swept=done.swept,

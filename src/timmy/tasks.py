@@ -5,7 +5,17 @@
 
 from __future__ import annotations
 
+from timmy.headless import hermes_local, run_archive_hermes, run_hermes_local, run_reflex_task
 from timmy.orchestration import crontab, instance
+
+__all__ = [
+    "hermes_local",
+    "housekeeping",
+    "huey",
+    "run_archive_hermes",
+    "run_hermes_local",
+    "run_reflex_task",
+]
 
 huey = instance()
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timmy import ask, hermes
+from timmy import agents, ask, hermes
 from timmy.errors import LaunchError, NoPermission, UsageError
 from timmy.hermes import Outcome
 
@@ -163,6 +163,22 @@ def test_a_long_prompt_and_a_brief_travel_as_a_file(tmp_path: Path) -> None:
     assert run(replace(program(tmp_path, body), prompt="", brief="do it")).text == "do it"
 
 
+def test_toolsets_are_named_on_the_command_line_and_nothing_else_is(tmp_path: Path) -> None:
+    request = program(tmp_path, f'shift 5; printf "%s " "$@"; {WRITE}')
+    assert run(replace(request, toolsets=("file", "web_search"))).text == "-t file,web_search"
+    assert run(request).text == ""
+    for name in ("", "-x", "a,b", "--yolo", "A", "a b"):
+        with pytest.raises(UsageError, match="no name of a toolset"):
+            run(replace(request, toolsets=("file", name)))
+
+
+def test_the_beginning_of_stderr_is_kept_beside_its_end(tmp_path: Path) -> None:
+    result = run(program(tmp_path, f"echo first >&2; head -c 3000000 /dev/zero >&2; echo last >&2; {WRITE}"))
+    assert result.stderr_head.startswith("first")
+    assert result.stderr_tail.endswith("last\n")
+    assert max(len(result.stderr_head), len(result.stderr_tail)) <= hermes.STDERR_TAIL
+
+
 @pytest.mark.parametrize(
     ("prompt", "brief"),
     [("", None), (" \n", None), ("", " "), ("a", "b"), ("a\0b", None), ("", "x" * 1048577)],
@@ -180,13 +196,13 @@ def test_no_program_is_an_error_and_no_outcome(tmp_path: Path) -> None:
 
 def test_who_may_run_whose_hermes() -> None:
     agent = pwd.getpwnam("nobody")
-    assert ask.identity_for(agent.pw_uid, agent) is None
-    became = ask.identity_for(0, agent)
+    assert agents.identity_for(agent.pw_uid, agent) is None
+    became = agents.identity_for(0, agent)
     assert became is not None
     assert (became.uid, became.gid) == (agent.pw_uid, agent.pw_gid)
     assert 0 not in became.groups
     with pytest.raises(NoPermission, match="only root and nobody"):
-        ask.identity_for(agent.pw_uid + 1, agent)
+        agents.identity_for(agent.pw_uid + 1, agent)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
@@ -196,5 +212,5 @@ def test_root_lets_the_agent_read_its_brief_and_write_its_usage(tmp_path: Path) 
         if str(folder).startswith("/tmp/") and folder != Path("/tmp"):
             folder.chmod(0o755)
     request = program(tmp_path, f"cat $(dirname $usage)/brief.md; id -un; {WRITE}")
-    result = run(replace(request, prompt="", brief="secret brief", identity=ask.identity_for(0, agent)))
+    result = run(replace(request, prompt="", brief="secret brief", identity=agents.identity_for(0, agent)))
     assert (result.outcome, result.text) == (Outcome.SUCCESS, "secret briefnobody"), result

@@ -70,6 +70,8 @@ def tree() -> dict[str, bytes]:
 def problems(tree: dict[str, bytes], keys: dict[str, Any]) -> list[overlay_problem.Problem]:
     """All problems of the shipped overlay, raw and rendered."""
     parsed = overlay.parse_tree(tree)
+    own = overlay_rules.plugin_names(tree)
+    keys = {**keys, "memory_providers": [*keys["memory_providers"], *own]}
     found = overlay_check.check_overlay(tree, parsed, toolsets=keys["toolsets"], providers=keys["providers"])
     values = dict(rendered_values(tree).values())
     found += config_schema.check_config("config.yaml", values["config.yaml"], keys)

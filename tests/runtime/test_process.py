@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from timmy import process
+from timmy import process, process_tree
 from timmy.errors import LaunchError
 from timmy.process import Command, Completed
 
@@ -115,15 +115,6 @@ def test_an_exception_stops_what_was_started(tmp_path: Path) -> None:
     assert not alive(int((tmp_path / "pid").read_text()))
 
 
-def test_one_contained_run_at_a_time() -> None:
-    assert process._containing.acquire()
-    try:
-        with pytest.raises(LaunchError, match="already under way"):
-            sh("true", contain=True)
-    finally:
-        process._containing.release()
-
-
 @pytest.mark.parametrize("argv", [("/no/such/program",), ("/etc/passwd",), ("/bin/echo", "a\0b")])
 def test_what_cannot_be_started_is_one_error(argv: tuple[str, ...]) -> None:
     with pytest.raises(LaunchError, match=f"cannot start {argv[0]}"):
@@ -148,5 +139,5 @@ def test_secrets_are_masked_by_value_and_the_longest_first() -> None:
 
 
 def test_descendants_are_all_below_and_nothing_beside() -> None:
-    assert process.descendants(1, {1: 0, 2: 1, 3: 2, 4: 9, 9: 0}) == {2, 3}
-    assert process.descendants(5, {}) == set()
+    assert process_tree.descendants(1, {1: 0, 2: 1, 3: 2, 4: 9, 9: 0}) == {2, 3}
+    assert process_tree.descendants(5, {}) == set()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import socket
 import threading
 from dataclasses import replace
@@ -204,7 +205,8 @@ def test_the_keys_of_the_json_are_pinned() -> None:
     assert set(data) == {"host", "release", "wizards", "strays", "unread", "drift"}
     assert set(data["drift"]) == {"count", "reason"}
     (row,) = data["wizards"]
-    assert set(row) == {"name", "display_name", "gateway", "unit"}
+    assert set(row) == {"name", "display_name", "gateway", "unit", "continuity"}
+    assert set(row["continuity"]) == {"problem", "unknown"}
     wanted = {"state", "reason", "age_s", "hermes_version", "active_agents", "heartbeat_age_s"}
     assert set(row["gateway"]) == wanted
     assert set(row["unit"]) == {"name", "load", "active", "sub", "result", "restarts"}
@@ -260,3 +262,24 @@ def test_the_verbs_on_a_host_in_a_folder(tmp_path: Path, gateway: int, context: 
     assert KEY not in json.dumps(unread.data) + json.dumps(answer.data)
     assert version.command([], context, fleet).data["release"] is None
     assert version.command([], context, tmp_path / "absent").lines == ("timmy 0.1.0",)
+
+
+def test_what_is_not_in_continuity_is_a_problem_and_what_is_unknown_none() -> None:
+    lost = status.Continuity(problem="the last flush failed: disk full")
+    (first, *others) = FACTS.wizards
+    told = status.describe(replace(FACTS, wizards=(replace(first, continuity=lost), *others)))
+    assert told.exit_code == 1
+    assert told.problems == ("bezalel: continuity: the last flush failed: disk full",)
+    assert told.data["wizards"][0]["continuity"]["problem"] == lost.problem
+    dark = replace(first, continuity=status.Continuity(unknown="only root may look"))
+    assert status.describe(replace(FACTS, wizards=(dark, *others))).exit_code == 0
+
+
+def test_continuity_is_looked_at_as_its_agent(context: Context, tmp_path: Path) -> None:
+    me = pwd.getpwuid(os.getuid()).pw_name
+    wizard = replace(BEZALEL, name=me, home=tmp_path)
+    assert status.continuity_of(wizard, context) == status.Continuity()
+    (tmp_path / ".timmy").mkdir()
+    (tmp_path / ".timmy/continuity-failed.json").write_text('{"at": 1, "reason": "disk full"}')
+    assert status.continuity_of(wizard, context).problem == "the last flush failed: disk full"
+    assert status.continuity_of(replace(wizard, name="no-such-user"), context).unknown

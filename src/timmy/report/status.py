@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import grp
 import json
+import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from timmy import settings
+from timmy import agents, settings
 from timmy.answer import Answer
 from timmy.args import Parser
+from timmy.continuity import door
+from timmy.errors import TimmyError
 from timmy.files import read_foreign
 from timmy.report import drift, release
 from timmy.watch import health, units
@@ -30,6 +33,14 @@ HEARTBEAT_LIMIT_S = 120.0
 
 
 @dataclass(frozen=True)
+class Continuity:
+    """Whether all that happened in sessions is kept: a problem or none, or why that is not known."""
+
+    problem: str = ""
+    unknown: str = ""
+
+
+@dataclass(frozen=True)
 class WizardFacts:
     """All that was found about one wizard."""
 
@@ -37,6 +48,7 @@ class WizardFacts:
     health: health.Health
     unit: units.Unit
     heartbeat_age_s: float | None
+    continuity: Continuity = Continuity()
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,8 @@ def _wizard_problems(facts: WizardFacts, live: release.Release) -> list[str]:
     answers = facts.health.hermes_version
     if answers and live.hermes_version and answers != live.hermes_version:
         found.append(f"runs Hermes {answers}, the release has {live.hermes_version}: restart its unit")
+    if facts.continuity.problem:
+        found.append(f"continuity: {facts.continuity.problem}")
     if facts.heartbeat_age_s is not None and facts.heartbeat_age_s > HEARTBEAT_LIMIT_S:
         found.append(f"last heartbeat {facts.heartbeat_age_s:.0f} s ago")
     return [f"{facts.wizard.name}: {text}" for text in found if text]
@@ -103,6 +117,7 @@ def _row(one: WizardFacts, now: float) -> dict[str, Any]:
         "display_name": one.wizard.display_name,
         "gateway": {**gateway, "heartbeat_age_s": one.heartbeat_age_s},
         "unit": asdict(one.unit),
+        "continuity": asdict(one.continuity),
     }
 
 
@@ -168,6 +183,16 @@ def heartbeat_age(home: Path, now: float) -> float | None:
         return None
 
 
+def continuity_of(wizard: settings.Wizard, context: Context) -> Continuity:
+    """Ask as the agent, whose files they are; others than the agent and root may not look."""
+    try:
+        identity = agents.identity_for(os.geteuid(), agents.account(wizard.name))
+        found = door.as_agent(wizard.home, identity, ["check"], context.monotonic)
+    except TimmyError as error:
+        return Continuity(unknown=error.message)
+    return Continuity("; ".join(found.problems))
+
+
 def _look_at(wizard: settings.Wizard, env_dir: Path, context: Context) -> tuple[WizardFacts, list[str]]:
     env_file = env_dir / f"{wizard.name}.env"
     key, readable = _key(env_file)
@@ -178,6 +203,7 @@ def _look_at(wizard: settings.Wizard, env_dir: Path, context: Context) -> tuple[
         health=judged,
         unit=units.show(wizard.unit, context.monotonic),
         heartbeat_age_s=heartbeat_age(wizard.home, context.now()),
+        continuity=continuity_of(wizard, context),
     )
     return facts, [] if readable else [str(env_file)]
 

@@ -117,6 +117,26 @@ def test_a_managed_file_cannot_be_the_runtimes_too() -> None:
 
 
 @pytest.mark.parametrize(
+    ("runtime", "owner"),
+    [
+        (["plugins/**"], "plugins/**"),
+        (["plugins/**", "!plugins/ours/*"], ""),
+        (["!plugins/ours/*", "plugins/**"], "plugins/**"),
+        (["plugins/**", "!plugins/other/*"], "plugins/**"),
+        (["plugins/**", "!plugins/ours/*", "plugins/ours/x.py"], "plugins/ours/x.py"),
+        ([], ""),
+    ],
+)
+def test_an_exception_takes_a_path_back_from_the_runtime(runtime: list[str], owner: str) -> None:
+    assert overlay_rules.runtime_glob("plugins/ours/x.py", runtime) == owner
+
+
+def test_plugins_of_the_overlay_are_known_by_their_folder() -> None:
+    tree = {"plugins/one/__init__.py": b"", "plugins/one/x.py": b"", "plugins/a/b/__init__.py": b""}
+    assert overlay_rules.plugin_names(tree) == ["one"]
+
+
+@pytest.mark.parametrize(
     "schedule", ["15 6 * * *", "*/5 0-6,22 1 1-12/2 7", "every 2h", "every 30m", "every 1d", "0 9 * * 1-5"]
 )
 def test_repeating_schedules_pass(schedule: str) -> None:

@@ -48,6 +48,8 @@ def test_the_same_input_gives_the_same_bytes(tree: dict[str, bytes]) -> None:
     assert first == rendered(dict(reversed(tree.items())), FLEET[0])
     assert set(first) == {
         "agents/ezra/home/SOUL.md",
+        "agents/ezra/home/plugins/timmy_continuity/__init__.py",
+        "agents/ezra/home/plugins/timmy_continuity/plugin.yaml",
         "agents/ezra/home/channel_aliases.json",
         "agents/ezra/home/skins/timmy.yaml",
         "agents/ezra/managed/config.yaml",
