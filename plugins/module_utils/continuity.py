@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Union
 
 from .continuity_files import StorageError
 from .continuity_frame import SCHEMA, ContinuityError, InputError
@@ -78,7 +78,7 @@ __all__ = [
     "write_jsonl",
 ]
 
-KeyPath = str | Sequence[str]
+KeyPath = Union[str, Sequence[str]]  # noqa: UP007 - an alias is made when the module is loaded
 
 
 def is_log(path: str | os.PathLike[str]) -> bool:

@@ -16,7 +16,10 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 SCHEMA = 1
 MAX_LINE = 1 << 20
@@ -51,12 +54,12 @@ def _tail(prefix: bytes) -> bytes:
 
 def seal(record: Mapping[str, Any], limit: int = MAX_LINE) -> bytes:
     """The line of a record, newline included. InputError names what is wrong with the record."""
-    # The test for a plain one comes first because it is the quick one.
-    if type(record) is not dict and not isinstance(record, Mapping):
+    # The plain one comes first because its test is the quick one.
+    if not isinstance(record, (dict, Mapping)):
         raise InputError(f"a record is a mapping, not {type(record).__name__}")
     if SUM in record:
         raise InputError(f'a record has no key "{SUM}" of its own; name it differently')
-    if VERSION in record and (type(record[VERSION]) is not int or record[VERSION] < 1):
+    if VERSION in record and not counts(record[VERSION]):
         raise InputError(f'the key "{VERSION}" of a record is a whole number from 1 on')
     plain = dict(record)
     _check(plain, MAX_DEPTH)
@@ -91,7 +94,12 @@ def unseal(line: bytes) -> dict[str, Any]:
 def version(record: Mapping[str, Any]) -> int:
     """The schema of a record; one that nobody could have written here counts as newer than any."""
     found = record.get(VERSION, 1)
-    return found if type(found) is int and found >= 1 else 1 << 30
+    return found if counts(found) else 1 << 30
+
+
+def counts(value: Any) -> TypeGuard[int]:
+    """Whether a value is a whole number from 1 on; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _check(value: Any, depth: int) -> None:
@@ -103,7 +111,7 @@ def _check(value: Any, depth: int) -> None:
         raise InputError(f"it is nested deeper than {MAX_DEPTH} levels")
     if kind is dict:
         for key, one in value.items():
-            if type(key) is not str:
+            if not isinstance(key, str):
                 raise InputError(f"the key {key!r:.80} is no text")
             try:
                 _check(one, depth - 1)

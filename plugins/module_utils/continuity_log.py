@@ -82,7 +82,7 @@ def append_jsonl(
     was.
     """
     path = os.fspath(path)
-    rows = [records] if type(records) is dict or isinstance(records, Mapping) else list(records)
+    rows = [records] if isinstance(records, (dict, Mapping)) else list(records)
     payload = b"".join([sealed(path, row) for row in rows])
     if len(payload) > MAX_APPEND:
         raise InputError(

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import continuity_files as files
-from .continuity_frame import SCHEMA, ContinuityError, FrameError, InputError, seal, unseal, version
+from .continuity_frame import SCHEMA, ContinuityError, FrameError, InputError, counts, seal, unseal, version
 from .continuity_log import NewerSchemaError
 
 GENERATIONS = 3
@@ -213,7 +213,7 @@ def _load(folder: int, name: str, known: int) -> Snapshot:
         raise FrameError("too long" if len(line) > MAX_SNAPSHOT else "it does not end where it should")
     record = unseal(line[:-1])
     generation, schema = record.get("generation"), version(record)
-    if type(generation) is not int or generation < 1 or (schema <= known and "data" not in record):
+    if not counts(generation) or (schema <= known and "data" not in record):
         raise FrameError("not a snapshot")
     return Snapshot(record.get("data"), generation, schema, str(record.get("at", "")))
 

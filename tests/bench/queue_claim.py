@@ -114,10 +114,10 @@ def together(work: Callable[[Path], Report], path: Path) -> list[Report]:
         barrier.wait()
         results.put(work(path))
 
-    running = [context.Process(target=run) for _ in range(PROCESSES)]
+    running = [context.Process(target=run) for _number in range(PROCESSES)]
     for process in running:
         process.start()
-    reports = [results.get(timeout=3600) for _ in running]
+    reports = [results.get(timeout=3600) for _process in running]
     for process in running:
         process.join()
     return reports

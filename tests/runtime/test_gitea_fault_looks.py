@@ -154,7 +154,8 @@ def test_what_moves_up_between_two_pages_of_the_look_is_found(what: str) -> None
         looking = asked.method == "GET" and bool(marked(memory))
         if looking and page_of(asked) == 1 and not steps:
             steps.extend(
-                memory.open({"title": "newer", "head": "h", "base": "m"}, pulls)["number"] for _ in "12345"
+                memory.open({"title": "newer", "head": "h", "base": "m"}, pulls)["number"]
+                for _step in "12345"
             )
         elif looking and page_of(asked) == 2 and len(steps) == SIZE:
             memory.remove(steps.pop())

@@ -163,7 +163,7 @@ def test_a_post_that_breaks_has_its_effect_once(cell: Cell, what: str) -> None:
                 else:
                     with pytest.raises(cell.gets) as caught:
                         WRITES[what](forge)
-                    assert type(caught.value) is cell.gets
+                    assert caught.type is cell.gets
                     says_enough(caught.value, what, cell)
             peer.settle()
             assert made(peer.memory, what) == cell.effects, f"trial {trial}"

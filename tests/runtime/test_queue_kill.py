@@ -58,7 +58,7 @@ def test_consumers_killed_at_random(room: Room) -> None:
     chance = random.Random(7)  # noqa: S311 - the same kills each time
     room.add(f"for n in range({JOBS}): work(n, 0.02)")
     consumers = [room.consume(), room.consume()]
-    for _ in range(KILLS):
+    for _turn in range(KILLS):
         time.sleep(chance.uniform(0.3, 1.6))
         if room.idle():
             room.add(f"for n in range({JOBS}, {JOBS} + 20): work(n, 0.02)")
@@ -76,7 +76,7 @@ def test_consumers_killed_at_random(room: Room) -> None:
 def test_pipelines_and_retries_through_kills(room: Room) -> None:
     room.add("for n in range(20): huey.enqueue(work.s(n, 0.05).then(follow)); flaky(n)")
     consumer = room.consume()
-    for _ in range(3):
+    for _turn in range(3):
         time.sleep(1.2)
         consumer.kill()
         consumer = room.consume()
@@ -161,7 +161,7 @@ def test_what_a_producer_was_told_survives_the_server(server: RedisServer, tmp_p
 
     thread = threading.Thread(target=send)
     thread.start()
-    for _ in range(3):
+    for _turn in range(3):
         time.sleep(0.5)
         server.kill()
         server.start()

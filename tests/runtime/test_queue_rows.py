@@ -215,7 +215,7 @@ def test_two_hundred_jobs_and_eight_threads_never_meet(make: Callable[..., Jobs]
             assert jobs.settle(lease, End("done"))
         jobs.close()
 
-    threads = [threading.Thread(target=take) for _ in range(8)]
+    threads = [threading.Thread(target=take) for _turn in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -261,7 +261,7 @@ def test_a_renewed_lease_lives_on(make: Callable[..., Jobs]) -> None:
     jobs.add([job("a")])
     lease = jobs.claim()
     assert lease is not None
-    for _ in range(4):
+    for _turn in range(4):
         threading.Event().wait(0.2)
         assert jobs.renew([lease.token]) == {lease.token}
         jobs.tend()
