@@ -180,7 +180,7 @@ def test_a_post_that_stalls_has_its_effect_at_most_once(cell: Cell, what: str) -
             for trial in share:
                 renew(peer, cell)
                 outcome: type[ForgeError] | None = None
-                with client(peer, Naps(0.005), request_s=STALL_S / 2, seed=trial) as forge:
+                with client(peer, Naps(STALL_S / 10), request_s=STALL_S / 2, seed=trial) as forge:
                     try:
                         assert is_the_one(WRITES[what](forge), what)
                     except ForgeError as error:
