@@ -39,6 +39,7 @@ def check(request: Mapping[str, Any]) -> list[str]:
         context = home_merge.merge(keys, {}, context).home
     with _own_room():
         known = hermes_keys.collect()
+        known["memory_providers"] += _memories(request["home"])
         if request["config"]:
             problems = check_keys(request["config"], context, known)
             problems += [] if problems else _read_back(request, home)
@@ -66,6 +67,13 @@ def _managed(directory: str) -> tuple[dict[str, Any], list[str]]:
 def _home(home: str) -> tuple[dict[str, Any], list[str]]:
     path = os.path.join(home, "config.yaml")
     return load_mapping(path, path) if os.path.exists(path) else ({}, [])
+
+
+def _memories(home: str) -> list[str]:
+    """The memories that the home itself brings, as plugins of Hermes."""
+    place = os.path.join(home, "plugins")
+    names = sorted(os.listdir(place)) if os.path.isdir(place) else []
+    return [name for name in names if os.path.isfile(os.path.join(place, name, "__init__.py"))]
 
 
 @contextmanager

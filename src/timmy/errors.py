@@ -8,6 +8,7 @@
       UsageError          usage           2
       NotInRelease        not-in-release 69   (EX_UNAVAILABLE)
       LaunchError         launch         71   (EX_OSERR)
+      QueueError          queue          72   (EX_OSFILE; in timmy.queue, which has kinds of it)
       NotFlushed          not-flushed    74   (EX_IOERR)
       NoPermission        no-permission  77   (EX_NOPERM)
       NotConfigured       not-configured 78   (EX_CONFIG)

@@ -107,7 +107,7 @@ def test_what_makes_no_sense_is_refused(
 
 def test_looking_makes_no_queue(release: Path, tmp_path: Path) -> None:
     done = run(release, tmp_path, "queue", "list")
-    assert (done.returncode, done.stdout) == (74, "")
+    assert (done.returncode, done.stdout) == (72, "")
     assert "there is no queue" in done.stderr
     assert not (tmp_path / "queue.db").exists()
 

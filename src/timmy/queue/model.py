@@ -36,7 +36,7 @@ class QueueError(TimmyError):
     """The queue cannot be used as it is; a person has to act. The message is one line."""
 
     code = "queue"
-    exit_code = 74
+    exit_code = 72
 
 
 class QueueUnavailable(QueueError):  # noqa: N818 - the state is the name
