@@ -37,7 +37,7 @@ class Form:
 
 
 SHORT = Form(trials=1, hosts=4, window_s=25, health_s=12)
-FULL = Form(trials=20, hosts=10, window_s=None, health_s=None)
+FULL = Form(trials=20, hosts=6, window_s=None, health_s=None)
 CAMPAIGN = pytest.StashKey[Campaign]()
 
 
@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--full", action="store_true", help="full form: 20 trials of a kind, windows as by default"
     )
     group.addoption("--trials", type=int, help="trials of each kind (1, full: 20)")
-    group.addoption("--hosts", type=int, help="hosts side by side (4, full: 10)")
+    group.addoption("--hosts", type=int, help="hosts side by side (4, full: 6)")
     group.addoption(
         "--window", type=float, help="seconds that a change may stay unconfirmed (25, full: the roles')"
     )
