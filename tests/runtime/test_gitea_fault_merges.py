@@ -74,6 +74,7 @@ def test_a_merge_that_breaks_is_called_what_it_is(cell: Cell) -> None:
             for trial in share:
                 peer.memory = offered()
                 peer.faults = [cell.fault]
+                result = None
                 # Only the merge itself is in a hurry; what reads it again may take its time.
                 with client(
                     peer, Naps(0.0001), slow_s=STALL_S / 2 if late else PATIENT_S, seed=trial
@@ -93,7 +94,9 @@ def test_a_merge_that_breaks_is_called_what_it_is(cell: Cell) -> None:
                 assert late or cell.words in said
                 assert TOKEN[:6] not in said
                 peer.settle()
-                assert peer.memory.merges == cell.merges
+                # Late may also mean that the forge never heard of it; then nobody says that it is merged.
+                unheard = late and peer.memory.merges == 0 and result and result.state is UNKNOWN
+                assert peer.memory.merges == cell.merges or unheard
         return usual
 
     usual = beside(TRIALS, some)
