@@ -246,7 +246,8 @@ def test_many_writers_that_are_killed_lose_nothing_confirmed(tmp_path: Path, ful
             start(name)
         while any(name in busy for name in names):
             assert time.monotonic() < end, f"not done in time, seed {seed}"
-            time.sleep(chance.uniform(0.5, 1.5))
+            # A short form is over in a second or two; it has its kills all the same.
+            time.sleep(chance.uniform(0.5, 1.5) if full else chance.uniform(0.03, 0.1))
             for name in [name for name in names if name in busy and busy[name].poll() is not None]:
                 assert busy.pop(name).returncode == 0
             for name in chance.sample(sorted(busy), min(1, len(busy))):
